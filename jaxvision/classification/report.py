@@ -1,0 +1,109 @@
+"""What a finished run shows: three pictures and a table."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+from rich.console import Console
+
+from jaxvision.data.sources import Source
+from jaxvision.models import MODELS
+from jaxvision.ops.metrics import confusion_matrix, top_k
+from jaxvision.train.display import Display
+from jaxvision.train.fit import Progress
+
+MISTAKES = 25  # shown at most
+PICTURES = ("curves.png", "confusion.png", "mistakes.png")
+
+
+def draw(
+    path: Path, progress: Progress, logits: Float[np.ndarray, "n classes"], test: Source
+) -> None:
+    """Writes curves.png, confusion.png and mistakes.png; `logits` belong to the images of `test`."""
+    # Imported here: matplotlib takes its time, and training need not wait for it.
+    from jaxvision.inspect.plots import plot_confusion, plot_curves, plot_mistakes
+
+    predictions, confidences = most_probable(logits)
+    wrong = np.flatnonzero(predictions != test.labels)
+    worst = wrong[np.argsort(-confidences[wrong], kind="stable")][:MISTAKES]
+    figures = (
+        plot_curves(list(progress.history), progress.best_epoch),
+        plot_confusion(
+            confusion_matrix(test.labels, predictions, len(test.classes)), test.classes
+        ),
+        plot_mistakes(
+            [test[int(i)]["image"] for i in worst],
+            test.labels[worst],
+            predictions[worst],
+            confidences[worst],
+            test.classes,
+        ),
+    )
+    for name, figure in zip(PICTURES, figures, strict=True):
+        figure.savefig(path / name)
+
+
+def show_result(display: Display, path: Path, result: dict, test: Source) -> None:
+    """The result table, and where everything is."""
+    rows = [
+        [name, f"{100 * part['accuracy']:.2f} %", f"{part['loss']:.4f}", examples]
+        for name, part, examples in (
+            ("validation", result["validation"], ""),
+            ("test", result["test"], str(len(test))),
+        )
+    ]
+    display.table("Result", ["", "accuracy", "loss", "images"], rows)
+    display.note(
+        f"best epoch {result['best_epoch']} of {result['epochs']}, {result['steps']} steps, "
+        f"{result['seconds']:.1f} s"
+    )
+    display.note(f"{path}: {', '.join(PICTURES)}, result.json, model.safetensors")
+
+
+def most_probable(
+    logits: Float[np.ndarray, "n classes"],
+) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """The most probable class of each row and its probability."""
+    probabilities, classes = jax.device_get(top_k(jnp.array(logits), 1))
+    return classes[:, 0], probabilities[:, 0]
+
+
+def show_evaluation(
+    metrics: dict[str, float], logits: Float[np.ndarray, "n classes"], source: Source, title: str
+) -> None:
+    """Prints loss and accuracy, and how well each class is found."""
+    display = Display(Console())
+    predictions, _ = most_probable(logits)
+    matrix = confusion_matrix(source.labels, predictions, len(source.classes))
+    right, said, is_so = matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
+
+    def percent(part: int, whole: int) -> str:
+        return f"{100 * part / whole:.1f} %" if whole else "-"
+
+    rows = [
+        [name, percent(right[i], said[i]), percent(right[i], is_so[i]), str(is_so[i])]
+        for i, name in enumerate(source.classes)
+    ]
+    display.table(title, ["class", "precision", "recall", "images"], rows)
+    display.note(
+        f"accuracy {100 * metrics['accuracy']:.2f} %, loss {metrics['loss']:.4f}, "
+        f"{len(source)} images"
+    )
+
+
+def show_models() -> None:
+    """Prints every model's name, its parameters for ten classes, and what it is."""
+    rows = []
+    for name, make_model in MODELS.items():
+        model = make_model(num_classes=2 if name in TWO_CLASSES else 10)
+        size = model.image_size or 32
+        variables = jax.eval_shape(
+            lambda model=model, size=size: model.init(
+                jax.random.key(0), jnp.zeros((1, size, size, 1)), train=False
+            )
+        )
+        count = sum(x.size for x in jax.tree.leaves(variables["params"]))
+        rows.append([name, f"{count:,}", str(model.image_size or "any"), _first_line(make_model)])
+    Display(Console()).table("Models", ["name", "parameters", "pixels", ""], rows)

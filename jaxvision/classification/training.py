@@ -1,0 +1,242 @@
+"""Trains a classifier from a configuration, in a run directory (`jaxvision.train.run`)."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+
+from jaxvision import optim
+from jaxvision.classification import report
+from jaxvision.classification.config import TrainConfig
+from jaxvision.data.batches import Feed, load_resident, open_feed
+from jaxvision.data.sources import Source, open_data
+from jaxvision.data.splits import Splits, complete_splits
+from jaxvision.data.views import Fitted, Subset
+from jaxvision.models import MODELS
+from jaxvision.names import lookup
+from jaxvision.ops.losses import categorical_cross_entropy
+from jaxvision.ops.normalization import Normalization, normalization_of
+from jaxvision.train import run as files
+from jaxvision.train.checkpoint import list_checkpoints, restore_checkpoint, save_checkpoint
+from jaxvision.train.display import Display
+from jaxvision.train.epoch import NonFiniteError, make_eval_epoch
+from jaxvision.train.export import save_variables
+from jaxvision.train.fit import Progress, fit_epochs, start
+from jaxvision.train.state import init_state
+from jaxvision.train.step import make_eval_step, make_train_step, means
+
+OPTIMIZERS = {"adam": optim.adam, "sgd": optim.sgd}
+EVAL_BATCH = 256
+STATISTICS_SAMPLE = 5_000  # images of a streamed set that the normalisation is computed from
+
+
+def train(config: TrainConfig, console: Console | None = None) -> Path:
+    """Trains a classifier and tests it; returns the new run's directory.
+
+    Raises:
+        ValueError: if the configuration or the data are not usable; says why and what to do.
+        FileExistsError: if `config.out` is not free.
+        NonFiniteError: if the loss becomes NaN or infinite; names the step and what is kept.
+    """
+    name = f"{config.data.replace(':', '-').strip('/').replace('/', '-')}-{config.model}"
+    path = config.out or files.free_directory(Path("runs"), name)
+    files.check_free(path)
+    return _run(config, path, Display(console or Console()), going_on=False)
+
+
+def resume(path: Path, console: Console | None = None) -> Path:
+    """Goes on with the run in `path` from its newest checkpoint that can be trusted.
+
+    Ends with the same bits as if the run had never been interrupted, on the same software, device
+    and number of threads.
+
+    Raises:
+        FileNotFoundError: if there is no run in `path`.
+        ValueError: if the data are no longer those that the run began with.
+        CheckpointError: if there are checkpoints and all of them are damaged.
+        NonFiniteError: as `train`.
+    """
+    config, display = read_config(path), Display(console or Console())
+    if (path / files.RESULT).exists():
+        display.note(f"{path} is finished already; its result is in {path / files.RESULT}")
+        return path
+    return _run(config, path, display, going_on=True)
+
+
+def read_config(path: Path) -> TrainConfig:
+    """The configuration of the run in `path`."""
+    values = files.read_config(path)["config"]
+    for name in ("out", "data_dir"):
+        values[name] = None if values[name] is None else Path(values[name])
+    return TrainConfig(**values)
+
+
+def open_splits(config: TrainConfig) -> Splits:
+    """The three parts of the data, with images of the size that the model wants."""
+    splits = complete_splits(
+        open_data(config.data, channels=config.channels, data_dir=config.data_dir),
+        validation_fraction=config.validation_fraction,
+        test_fraction=config.test_fraction,
+        seed=config.split_seed,
+    )
+    size = config.image_size or lookup("model", config.model, MODELS).image_size
+    height, width = splits.train[0]["image"].shape[:2] if size is None else (size, size)
+    return Splits(*(Fitted(source, height, width) for source in splits))
+
+
+def _run(config: TrainConfig, path: Path, display: Display, *, going_on: bool) -> Path:
+    started = time.monotonic()
+    make_model = lookup("model", config.model, MODELS)
+    optimizer = lookup("optimizer", config.optimizer, OPTIMIZERS)(config.learning_rate)
+
+    splits = open_splits(config)
+    image_shape, classes = splits.train[0]["image"].shape, splits.train.classes
+    train_feed, validation_feed, test_feed = _open_feeds(config, splits)
+    normalization = _normalization(train_feed, splits.train)
+    if going_on:
+        _check_same_data(files.read_config(path)["data"], _describe(splits))
+
+    def loss(logits, batch):
+        return categorical_cross_entropy(
+            logits, batch["label"], batch["mask"], config.label_smoothing
+        )
+
+    model = make_model(num_classes=len(classes))
+    train_step = make_train_step(model, optimizer, loss, normalize=normalization)
+    eval_step = make_eval_step(model, normalize=normalization)
+    key = jax.random.key(config.seed)
+    progress = start(init_state(model, optimizer, jnp.zeros((1, *image_shape)), key))
+    if going_on:
+        progress = _restore(path, progress, display)
+    else:
+        files.create_run(path, _record(config, splits, normalization))
+    display.note(
+        f"{config.model} on {config.data}: {len(splits.train)} training, {len(splits.validation)} "
+        f"validation and {len(splits.test)} test images in {len(classes)} classes -> {path}"
+    )
+
+    saved = time.monotonic()
+    try:
+        with display.training(config.epochs, train_feed, progress.epoch) as track:
+            for progress in fit_epochs(
+                progress,
+                train_step,
+                eval_step,
+                train_feed,
+                validation_feed,
+                epochs=config.epochs,
+                patience=config.patience,
+                track=track,
+            ):
+                files.write_metrics(path / files.METRICS, progress.history)
+                is_best = progress.best_epoch == progress.epoch
+                if is_best:
+                    save_variables(path / files.MODEL, progress.best)
+                display.epoch(progress.history[-1], config.epochs, best=is_best)
+                if time.monotonic() - saved >= config.checkpoint_seconds:
+                    save_checkpoint(path / files.CHECKPOINTS, progress)
+                    saved = time.monotonic()
+    except NonFiniteError as error:
+        raise NonFiniteError(error.step, error.loss, kept=_what_is_kept(path)) from None
+    save_checkpoint(path / files.CHECKPOINTS, progress)
+
+    totals, logits = make_eval_epoch(eval_step, test_feed)(progress.best)
+    result = {
+        "test": means(totals),
+        "validation": progress.history[progress.best_epoch - 1]["validation"],
+        "seconds": round(time.monotonic() - started, 2),
+        "steps": progress.history[-1]["step"],
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch,
+    }
+    report.draw(path, progress, logits, splits.test)
+    files.write_json(path / files.RESULT, result)
+    report.show_result(display, path, result, splits.test)
+    return path
+
+
+def _open_feeds(config: TrainConfig, splits: Splits) -> tuple[Feed, Feed, Feed]:
+    def for_evaluation(source: Source) -> Feed:
+        return open_feed(source, min(EVAL_BATCH, len(source)), seed=None, kind=config.feed)
+
+    return (
+        open_feed(splits.train, config.batch_size, seed=config.seed, kind=config.feed),
+        for_evaluation(splits.validation),
+        for_evaluation(splits.test),
+    )
+
+
+def _normalization(feed: Feed, source: Source) -> Normalization:
+    if feed.resident:
+        images = jax.device_get(feed.data["image"])
+    else:
+        rows = np.random.default_rng(0).permutation(len(source))[:STATISTICS_SAMPLE]
+        images = load_resident(Subset(source, rows))["image"]
+    return normalization_of(images[i : i + 1000] for i in range(0, len(images), 1000))
+
+
+def _record(config: TrainConfig, splits: Splits, normalization: Normalization) -> dict[str, Any]:
+    """What `config.json` says: enough to use the network, and to repeat the run."""
+    values = dataclasses.asdict(config)
+    packages = ("jaxvision", "jax", "jaxlib", "flax", "optax", "numpy")
+    return {
+        "config": {k: str(v) if isinstance(v, Path) else v for k, v in values.items()},
+        "data": _describe(splits),
+        "normalization": normalization._asdict(),
+        "versions": {name: importlib.metadata.version(name) for name in packages}
+        | {"python": platform.python_version()},
+        "device": {
+            "kind": jax.devices()[0].device_kind,
+            "count": jax.device_count(),
+            "cpu_cores": os.cpu_count(),
+        },
+    }
+
+
+def _describe(splits: Splits) -> dict[str, Any]:
+    """What a run depends on in its data, and in what a changed data set would show."""
+    labels = {name: np.asarray(part.labels, np.int32) for name, part in splits._asdict().items()}
+    return {
+        "classes": list(splits.train.classes),
+        "image_shape": list(splits.train[0]["image"].shape),
+        "examples": {name: len(part) for name, part in labels.items()},
+        "labels_sha256": {
+            name: hashlib.sha256(part.tobytes()).hexdigest() for name, part in labels.items()
+        },
+    }
+
+
+def _check_same_data(then: dict[str, Any], now: dict[str, Any]) -> None:
+    changed = [f"{key} was {then[key]} and is {now[key]}" for key in then if then[key] != now[key]]
+    if changed:
+        raise ValueError(
+            "the data are no longer those that the run began with: "
+            f"{'; '.join(changed)}. Restore them, or train anew."
+        )
+
+
+def _restore(path: Path, progress: Progress, display: Display) -> Progress:
+    restored, refused = restore_checkpoint(path / files.CHECKPOINTS, progress)
+    for reason in refused:
+        display.note(f"not used: {reason}")
+    if restored is None:
+        display.note(f"{path} holds no checkpoint yet: starting from its beginning")
+        return progress
+    display.note(f"going on after epoch {restored.epoch}")
+    return restored
+
+
+def _what_is_kept(path: Path) -> str:
+    kept = list_checkpoints(path / files.CHECKPOINTS)[:1]
+    if (path / files.MODEL).exists():
+        kept.append(path / files.MODEL)
+    return " and ".join(str(file) for file in kept)

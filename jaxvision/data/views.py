@@ -1,0 +1,42 @@
+"""Sources made of other sources: a part of one, or one whose images all have the same size."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from jaxvision.data.images import fit_image
+from jaxvision.data.sources import Source
+
+
+class Subset:
+    """The examples of `source` at `rows`, in that order."""
+
+    def __init__(self, source: Source, rows: Int[np.ndarray, " n"] | Sequence[int]):
+        self.source, self.rows = source, np.asarray(rows, np.int64)
+        self.classes, self.labels = source.classes, source.labels[self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        return self.source[int(self.rows[i])]
+
+
+class Fitted:
+    """`source` with every image scaled and centre-cropped to `height` x `width` pixels.
+
+    The aspect is kept; `jaxvision.data.images.fit_image` says how.
+    """
+
+    def __init__(self, source: Source, height: int, width: int):
+        self.source, self.height, self.width = source, height, width
+        self.classes, self.labels = source.classes, source.labels
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        example = self.source[i]
+        return example | {"image": fit_image(example["image"], self.height, self.width)}

@@ -1,0 +1,68 @@
+"""Centres and scales images by statistics of the training set, a number a channel.
+
+    x' = (x - mean_c) / std_c
+
+with mean and std over all pixels of all training images (LeCun, Bottou, Orr & Müller, "Efficient
+BackProp", 1998, section 4.3). Test images are normalised by the *training* set's numbers: they
+belong to the model and are stored with it.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Num, UInt8
+
+
+class Normalization(NamedTuple):
+    """Per-channel statistics, in pixel values (0..255)."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, images: Num[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        """Normalises images of pixel values 0..255, inside the compiled program.
+
+        Raises:
+            ValueError: if `images` have another number of channels.
+        """
+        if images.shape[-1] != len(self.mean):
+            raise ValueError(
+                f"`images` must have {len(self.mean)} channel(s), as those that the model was "
+                f"trained on, got {images.shape[-1]}; convert them, or train on such images."
+            )
+        mean, std = (jnp.array(v, jnp.float32).reshape(1, 1, 1, -1) for v in self)
+        return (images.astype(jnp.float32) - mean) / std
+
+
+def normalization_of(images: Iterable[UInt8[np.ndarray, "..."]]) -> Normalization:
+    """Per-channel mean and standard deviation over all pixels of `images` ([..., c] each), exact in
+    integers.
+
+    A channel that never varies gets a std of 1, so that it is centred and not divided by zero.
+
+    Raises:
+        ValueError: if there are no images.
+    """
+    count, total, squares = 0, 0, 0
+    for image in images:
+        # A histogram a channel makes the sums exact, whatever their order, in one fast pass.
+        pixels = image.reshape(-1, image.shape[-1])
+        histogram = np.stack([np.bincount(channel, minlength=256) for channel in pixels.T])
+        values = np.arange(256)
+        count += len(pixels)
+        total = total + histogram @ values
+        squares = squares + histogram @ values**2
+    if count == 0:
+        raise ValueError("`images` must hold at least one image to take statistics of, got none.")
+    mean = total / count
+    # count * squares - total^2 in Python's integers: exact, where a float's difference would
+    # cancel.
+    variance = [
+        (count * int(s) - int(t) ** 2) / count**2 for s, t in zip(squares, total, strict=True)
+    ]
+    std = np.sqrt(variance)
+    return Normalization(
+        tuple(float(m) for m in mean), tuple(float(s) if s > 0 else 1.0 for s in std)
+    )

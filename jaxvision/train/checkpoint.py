@@ -1,0 +1,177 @@
+"""Checkpoints that are whole or not there: Orbax writes the tensors, a manifest vouches for them.
+
+    checkpoints/
+      00000540/           named by the steps made
+        tensors/          Orbax: the state and the best variables so far
+        MANIFEST.json     history, and size and SHA-256 of every file
+
+A checkpoint is written under another name, flushed to the disk, and renamed when it is complete; an
+old one is renamed away before it is deleted. So whenever the process dies, what has a checkpoint's
+name is complete, and it is believed only if every file has the size and the hash that the manifest
+says.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import jax
+
+from jaxvision.train.fit import Progress
+
+VERSION = 1
+KEEP = 2  # the newest, and one to fall back on
+MANIFEST = "MANIFEST.json"
+
+
+class CheckpointError(RuntimeError):
+    """There are checkpoints, but none that can be trusted."""
+
+
+def save_checkpoint(folder: Path, progress: Progress) -> Path:
+    """Writes `progress` to `folder/<step>/`, then deletes all but the newest `KEEP` checkpoints.
+
+    Saving a step that is already there does nothing.
+    """
+    from orbax.checkpoint import v1 as ocp
+
+    step = int(jax.device_get(progress.state.step))
+    final = folder.resolve() / f"{step:08d}"
+    if final.exists():
+        return final
+    partial = folder.resolve() / f".writing-{step:08d}"
+    _discard_leftovers(folder)
+    partial.mkdir(parents=True)
+    tensors = _tensors(progress)
+    ocp.save(partial / "tensors", tensors)
+    manifest = {
+        "version": VERSION,
+        "step": step,
+        "best_epoch": progress.best_epoch,
+        "history": progress.history,
+        "tensors": _describe(tensors),
+        "files": {
+            str(path.relative_to(partial)): {"bytes": path.stat().st_size, "sha256": _hash(path)}
+            for path in sorted(partial.rglob("*"))
+            if path.is_file()
+        },
+    }
+    (partial / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    for path in [*partial.rglob("*"), partial]:
+        _flush(path)
+    partial.rename(final)
+    _flush(folder)
+    for old in list_checkpoints(folder)[KEEP:]:
+        trash = old.with_name(f".deleting-{old.name}")
+        old.rename(trash)
+        shutil.rmtree(trash)
+    return final
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in `folder`, newest first; anything else that lies there is passed over."""
+    if not folder.is_dir():
+        return []
+    found = [path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()]
+    return sorted(found, key=lambda path: int(path.name), reverse=True)
+
+
+def restore_checkpoint(folder: Path, like: Progress) -> tuple[Progress | None, list[str]]:
+    """The newest checkpoint in `folder` that can be trusted, and why each newer one cannot.
+
+    Nothing is deleted. With no checkpoint at all the answer is (None, []).
+
+    Args:
+        like: what a new run would start with: it gives structure, shapes, dtypes and devices.
+
+    Raises:
+        CheckpointError: if there are checkpoints and each of them is damaged.
+    """
+    refused = []
+    for path in list_checkpoints(folder):
+        try:
+            manifest = _verified_manifest(path)
+            return _load(path, manifest, like), refused
+        except (OSError, ValueError, KeyError) as error:
+            refused.append(f"{path}: {error}")
+    if refused:
+        raise CheckpointError("no checkpoint can be used; start a new run. " + "; ".join(refused))
+    return None, []
+
+
+def _tensors(progress: Progress) -> dict[str, jax.Array]:
+    """All arrays by name, "state.params.c1.kernel": plain names outlive the classes they are of."""
+    tree = {"best": progress.best, "state": progress.state}
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def _describe(tensors: dict[str, jax.Array]) -> dict[str, str]:
+    return {name: f"{x.dtype}{list(x.shape)}" for name, x in tensors.items()}
+
+
+def _load(path: Path, manifest: dict, like: Progress) -> Progress:
+    from orbax.checkpoint import v1 as ocp
+
+    wanted = _tensors(like)
+    expected, got = _describe(wanted), manifest["tensors"]
+    if expected != got:
+        differing = sorted(n for n in expected | got if expected.get(n) != got.get(n))
+        n = differing[0]
+        raise ValueError(
+            f"{len(differing)} of its tensors are not those of this network and optimizer: "
+            f"{n} is {got.get(n, 'missing')}, not {expected.get(n, 'there')}"
+        )
+
+    def abstract(x: jax.Array) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
+
+    tensors = ocp.load(path.resolve() / "tensors", jax.tree.map(abstract, wanted))
+    structure = jax.tree.structure((like.best, like.state))  # in the order of _tensors
+    best, state = jax.tree.unflatten(structure, [tensors[name] for name in wanted])
+    return Progress(
+        state=state,
+        best=best,
+        best_epoch=manifest["best_epoch"],
+        history=tuple(manifest["history"]),
+    )
+
+
+def _verified_manifest(path: Path) -> dict:
+    try:
+        manifest = json.loads((path / MANIFEST).read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{MANIFEST} is missing") from None
+    except ValueError:
+        raise ValueError(f"{MANIFEST} is damaged") from None
+    if manifest["version"] != VERSION:
+        raise ValueError(f"it is of version {manifest['version']}, this program reads {VERSION}")
+    for name, expected in manifest["files"].items():
+        file = path / name
+        if not file.is_file():
+            raise ValueError(f"{name} is missing")
+        if file.stat().st_size != expected["bytes"] or _hash(file) != expected["sha256"]:
+            raise ValueError(f"{name} is damaged")
+    return manifest
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _discard_leftovers(folder: Path) -> None:
+    """Removes what a process that died left half written or half deleted."""
+    for pattern in (".writing-*", ".deleting-*"):
+        for path in folder.glob(pattern):
+            shutil.rmtree(path)

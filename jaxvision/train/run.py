@@ -1,0 +1,91 @@
+"""The directory of a run: what was asked, what happened, what came out, in plain files.
+
+    config.json         the configuration, the data, the versions and the device
+    metrics.jsonl       a line an epoch
+    checkpoints/        for going on after an interruption
+    model.safetensors   the best parameters by validation so far
+    result.json         the figures of the finished run
+    *.png               the pictures
+"""
+
+import json
+import os
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
+MODEL, CHECKPOINTS = "model.safetensors", "checkpoints"
+
+
+def check_free(path: Path) -> None:
+    """Makes sure that a run can be written to `path`, without writing anything.
+
+    Raises:
+        FileExistsError: if `path` is a file, or a directory that holds anything.
+    """
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if (path / CONFIG).exists():
+        raise FileExistsError(
+            f"{path} already holds a run: choose another directory with --out, or go on with it by "
+            f"--resume {path}"
+        )
+    if path.exists():
+        raise FileExistsError(f"{path} is not empty: choose another directory with --out")
+
+
+def free_directory(parent: Path, name: str) -> Path:
+    """The first of parent/name, parent/name-2, parent/name-3, ... that does not exist."""
+    names = (name if i == 1 else f"{name}-{i}" for i in count(1))
+    return next(parent / name for name in names if not (parent / name).exists())
+
+
+def create_run(path: Path, config: dict[str, Any]) -> None:
+    """Makes the directory and writes `config.json`, which makes it a run.
+
+    Raises:
+        FileExistsError: as `check_free`.
+    """
+    check_free(path)
+    path.mkdir(parents=True, exist_ok=True)
+    write_json(path / CONFIG, config)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The `config.json` of the run at `path`.
+
+    Raises:
+        FileNotFoundError: if there is no run.
+        ValueError: if the file is damaged.
+    """
+    file = path / CONFIG
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{path} is not a run: it has no {CONFIG}. Give the directory that `jaxvision train` "
+            "named when it ended."
+        )
+    try:
+        return json.loads(file.read_text())
+    except ValueError:
+        raise ValueError(f"{file} is damaged: it is not JSON. Train anew.") from None
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes the file whole or not at all."""
+    write_whole(path, json.dumps(content, indent=1).encode() + b"\n")
+
+
+def write_metrics(path: Path, history: tuple[dict, ...]) -> None:
+    """Writes the history, a JSON object a line an epoch: the file always equals the run's state."""
+    write_whole(path, "".join(json.dumps(record) + "\n" for record in history).encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes beside `path` and renames: who dies in between leaves the old file as it was."""
+    partial = path.with_name(f".writing-{path.name}")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

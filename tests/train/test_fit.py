@@ -1,0 +1,116 @@
+"""The loop: it learns, keeps the best, stops in time, repeats itself, and goes on where it was."""
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from jaxvision.train import Progress, by_loss, evaluate, fit, fit_epochs, start
+
+
+def arguments(problem):
+    return problem.train_step, problem.eval_step, problem.train_feed, problem.validation_feed
+
+
+def copied(progress):
+    return jax.tree.map(lambda x: x.copy(), progress)
+
+
+def test_it_learns_real_digits(problem):
+    state, history = fit(problem.state(), *arguments(problem), epochs=12)
+    assert evaluate(state.variables, problem.eval_step, problem.test_feed)["accuracy"] > 0.95
+    assert [record["epoch"] for record in history] == list(range(1, 13))
+    assert history[-1]["train"]["loss"] < history[0]["train"]["loss"] / 5
+    assert history[-1]["step"] == 12 * 20
+
+
+def test_the_parameters_returned_are_those_of_the_best_epoch(problem):
+    seen = {}
+    for progress in fit_epochs(start(problem.state()), *arguments(problem), epochs=6):
+        seen[progress.epoch] = jax.device_get(progress.state.params)
+    scores = [(r["validation"]["accuracy"], -r["validation"]["loss"]) for r in progress.history]
+    assert progress.best_epoch == 1 + max(range(6), key=lambda i: scores[i])
+    chex.assert_trees_all_equal(progress.best["params"], seen[progress.best_epoch])
+
+    state, history = fit(problem.state(), *arguments(problem), epochs=6)
+    chex.assert_trees_all_equal(state.params, seen[progress.best_epoch])
+    assert history == progress.history
+    measured = evaluate(state.variables, problem.eval_step, problem.validation_feed)
+    assert measured == history[progress.best_epoch - 1]["validation"]
+
+
+@pytest.mark.parametrize(
+    ("patience", "epochs", "best"), [(1, 2, 1), (2, 7, 5), (3, 8, 5), (None, 9, 5)]
+)
+def test_early_stopping_waits_for_patience_epochs_without_improvement(
+    problem, nine_epochs, patience, epochs, best
+):
+    # The run repeats itself, so its losses tell its epochs apart: give each the score we want.
+    planned = dict(zip(nine_epochs, [1, 0, 2, 1, 3, 0, 0, 3, 0], strict=True))
+    *_, last = fit_epochs(
+        start(problem.state()),
+        *arguments(problem),
+        epochs=9,
+        patience=patience,
+        score=lambda metrics: planned[metrics["loss"]],
+    )
+    assert (last.epoch, last.best_epoch) == (epochs, best)
+
+
+@pytest.fixture(scope="module")
+def nine_epochs(problem):
+    _, history = fit(problem.state(), *arguments(problem), epochs=9)
+    return [record["validation"]["loss"] for record in history]
+
+
+def test_the_same_seed_twice_gives_the_same_bits(problem):
+    runs = [fit(problem.state(5), *arguments(problem), epochs=2) for _ in range(2)]
+    chex.assert_trees_all_equal(runs[0][0].params, runs[1][0].params)
+    assert runs[0][1] == runs[1][1]
+
+
+def test_it_goes_on_from_any_epoch_as_if_it_had_never_stopped(problem):
+    kept = []
+    for progress in fit_epochs(start(problem.state()), *arguments(problem), epochs=4):
+        kept.append(copied(progress))
+    for middle in kept[:-1]:
+        *_, last = fit_epochs(copied(middle), *arguments(problem), epochs=4)
+        chex.assert_trees_all_equal(last.state.params, kept[-1].state.params)
+        chex.assert_trees_all_equal(last.state.opt_state, kept[-1].state.opt_state)
+        chex.assert_trees_all_equal(last.best, kept[-1].best)
+        assert last.history == kept[-1].history and last.best_epoch == kept[-1].best_epoch
+    assert list(fit_epochs(kept[-1], *arguments(problem), epochs=4)) == []
+
+
+def test_the_score_decides_what_best_means(problem):
+    for progress in fit_epochs(
+        start(problem.state()), *arguments(problem), epochs=5, score=by_loss
+    ):
+        losses = [record["validation"]["loss"] for record in progress.history]
+        assert progress.best_epoch == 1 + int(np.argmin(losses))
+
+
+def test_track_sees_every_step(problem):
+    calls = []
+
+    def track(steps, total):
+        for step in steps:
+            calls.append(total)
+            yield step
+
+    for _ in fit_epochs(start(problem.state()), *arguments(problem), epochs=2, track=track):
+        pass
+    assert calls == [20] * 40
+
+
+def test_progress_begins_with_nothing_made(problem):
+    progress = start(problem.state())
+    assert isinstance(progress, Progress)
+    assert (progress.epoch, progress.best_epoch, progress.history) == (0, 0, ())
+
+
+@pytest.mark.parametrize("setting", [{"epochs": 0}, {"epochs": 3, "patience": 0}])
+def test_errors_name_the_setting(problem, setting):
+    name = list(setting)[-1]
+    with pytest.raises(ValueError, match=rf"`{name}` must be at least 1, got 0"):
+        next(fit_epochs(start(problem.state()), *arguments(problem), **setting))

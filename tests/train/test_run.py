@@ -1,0 +1,65 @@
+"""A run's directory: made once, never written over, each file whole."""
+
+import json
+
+import pytest
+
+from jaxvision.train import run
+
+
+def test_a_new_run_has_its_configuration(tmp_path):
+    path = tmp_path / "deep" / "run"
+    run.create_run(path, {"config": {"seed": 3}})
+    assert run.read_config(path) == {"config": {"seed": 3}}
+
+
+def test_a_directory_that_holds_a_run_is_refused_and_left_alone(tmp_path):
+    run.create_run(tmp_path, {"first": True})
+    with pytest.raises(FileExistsError, match=r"already holds a run.*--out.*--resume"):
+        run.create_run(tmp_path, {"second": True})
+    assert run.read_config(tmp_path) == {"first": True}
+
+
+def test_a_directory_with_other_things_or_a_file_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"is not empty.*--out"):
+        run.check_free(tmp_path)
+    with pytest.raises(FileExistsError, match=r"thesis.tex is not empty|is a file"):
+        run.check_free(tmp_path / "thesis.tex")
+
+
+def test_runs_of_the_same_name_are_numbered(tmp_path):
+    names = []
+    for _ in range(3):
+        path = run.free_directory(tmp_path, "digits-lenet5")
+        path.mkdir()
+        names.append(path.name)
+    assert names == ["digits-lenet5", "digits-lenet5-2", "digits-lenet5-3"]
+
+
+def test_what_is_not_a_run_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"absent is not a run: it has no config.json"):
+        run.read_config(tmp_path / "absent")
+    (tmp_path / "config.json").write_text('{"half": ')
+    with pytest.raises(ValueError, match=r"config.json is damaged"):
+        run.read_config(tmp_path)
+
+
+def test_metrics_are_a_line_an_epoch(tmp_path):
+    history = ({"epoch": 1, "train": {"loss": 2.5}}, {"epoch": 2, "train": {"loss": 1.5}})
+    run.write_metrics(tmp_path / "metrics.jsonl", history)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert tuple(json.loads(line) for line in lines) == history
+
+
+def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "result.json"
+    run.write_json(path, {"version": 1})
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", die)
+    with pytest.raises(KeyboardInterrupt):
+        run.write_json(path, {"version": 2})
+    assert json.loads(path.read_text()) == {"version": 1}
