@@ -13,11 +13,15 @@ from jaxvision.classification.config import TrainConfig
 
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
 
+Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+
 app = tyro.extras.SubcommandApp()
 
 
 @app.command
-def train(config: tyro.conf.OmitArgPrefixes[TrainConfig], resume: Path | None = None) -> None:
+def train(
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")], resume: Path | None = None
+) -> None:
     """Train an image classifier, test it, and keep everything in a run's directory.
 
     Args:
@@ -35,7 +39,7 @@ def train(config: tyro.conf.OmitArgPrefixes[TrainConfig], resume: Path | None = 
 
 @app.command
 def evaluate(
-    run: tyro.conf.Positional[Path],
+    run: Run,
     data: str | None = None,
     part: Literal["train", "validation", "test"] = "test",
 ) -> None:
@@ -54,7 +58,7 @@ def evaluate(
 
 @app.command
 def predict(
-    run: tyro.conf.Positional[Path],
+    run: Run,
     images: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="IMAGE...")],
     top: int = 5,
 ) -> None:

@@ -14,7 +14,6 @@ from jaxvision.classification.training import EVAL_BATCH, open_splits, read_conf
 from jaxvision.data.batches import open_feed
 from jaxvision.data.images import fit_image, read_image
 from jaxvision.data.sources import Source, open_data
-from jaxvision.data.splits import Splits
 from jaxvision.data.views import Fitted
 from jaxvision.models import MODELS
 from jaxvision.names import lookup
@@ -101,15 +100,19 @@ def evaluate(
             f"`data` must have the classes of the run, {', '.join(classifier.classes)}; "
             f"{data} has {', '.join(source.classes)}."
         )
+    given = source[0]["image"].shape[2]
+    if given != channels:
+        raise ValueError(
+            f"`data` must have images of {channels} channel(s), as the run was trained on, got "
+            f"{given}."
+        )
     feed = open_feed(source, min(EVAL_BATCH, len(source)), seed=None, kind=config.feed)
     eval_step = make_eval_step(classifier.model, normalize=classifier.normalization)
     totals, logits = make_eval_epoch(eval_step, feed)(classifier.variables)
     return means(totals), logits, source
 
 
-def predict(
-    classifier: Classifier, images: Sequence[Path], k: int = 5
-) -> list[list[Prediction]]:
+def predict(classifier: Classifier, images: Sequence[Path], k: int = 5) -> list[list[Prediction]]:
     """The `k` most probable classes of each image file, best first.
 
     An image is converted to the network's channels, scaled to cover its size and centre-cropped.

@@ -9,12 +9,12 @@ from jaxtyping import Float, Int
 from rich.console import Console
 
 from jaxvision.data.sources import Source
-from jaxvision.models import MODELS
+from jaxvision.data.views import Images
+from jaxvision.models import MODELS, LogisticRegression
 from jaxvision.ops.metrics import confusion_matrix, top_k
 from jaxvision.train.display import Display
 from jaxvision.train.fit import Progress
 
-MISTAKES = 25  # shown at most
 PICTURES = ("curves.png", "confusion.png", "mistakes.png")
 
 
@@ -22,24 +22,15 @@ def draw(
     path: Path, progress: Progress, logits: Float[np.ndarray, "n classes"], test: Source
 ) -> None:
     """Writes curves.png, confusion.png and mistakes.png; `logits` belong to the images of `test`."""
-    # Imported here: matplotlib takes its time, and training need not wait for it.
-    from jaxvision.inspect.plots import plot_confusion, plot_curves, plot_mistakes
+    # Imported here: Matplotlib takes its time, and training need not wait for it.
+    from jaxvision.inspect import plot_confusion, plot_curves, plot_mistakes
 
     predictions, confidences = most_probable(logits)
-    wrong = np.flatnonzero(predictions != test.labels)
-    worst = wrong[np.argsort(-confidences[wrong], kind="stable")][:MISTAKES]
+    matrix = confusion_matrix(test.labels, predictions, len(test.classes))
     figures = (
-        plot_curves(list(progress.history), progress.best_epoch),
-        plot_confusion(
-            confusion_matrix(test.labels, predictions, len(test.classes)), test.classes
-        ),
-        plot_mistakes(
-            [test[int(i)]["image"] for i in worst],
-            test.labels[worst],
-            predictions[worst],
-            confidences[worst],
-            test.classes,
-        ),
+        plot_curves(progress.history, progress.best_epoch),
+        plot_confusion(matrix, test.classes),
+        plot_mistakes(Images(test), test.labels, predictions, confidences, test.classes),
     )
     for name, figure in zip(PICTURES, figures, strict=True):
         figure.savefig(path / name)
@@ -97,7 +88,7 @@ def show_models() -> None:
     """Prints every model's name, its parameters for ten classes, and what it is."""
     rows = []
     for name, make_model in MODELS.items():
-        model = make_model(num_classes=2 if name in TWO_CLASSES else 10)
+        model = make_model(num_classes=2 if make_model is LogisticRegression else 10)
         size = model.image_size or 32
         variables = jax.eval_shape(
             lambda model=model, size=size: model.init(
@@ -105,5 +96,6 @@ def show_models() -> None:
             )
         )
         count = sum(x.size for x in jax.tree.leaves(variables["params"]))
-        rows.append([name, f"{count:,}", str(model.image_size or "any"), _first_line(make_model)])
-    Display(Console()).table("Models", ["name", "parameters", "pixels", ""], rows)
+        rows.append([name, f"{count:,}", str(model.image_size or "any"), f"{size} x {size}"])
+    columns = ["name", "parameters", "made for pixels", "counted at"]
+    Display(Console()).table("Models (10 classes, grey images)", columns, rows)

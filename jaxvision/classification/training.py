@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from rich.console import Console
 
 from jaxvision import optim
@@ -96,7 +97,7 @@ def open_splits(config: TrainConfig) -> Splits:
 def _run(config: TrainConfig, path: Path, display: Display, *, going_on: bool) -> Path:
     started = time.monotonic()
     make_model = lookup("model", config.model, MODELS)
-    optimizer = lookup("optimizer", config.optimizer, OPTIMIZERS)(config.learning_rate)
+    make_optimizer = lookup("optimizer", config.optimizer, OPTIMIZERS)
 
     splits = open_splits(config)
     image_shape, classes = splits.train[0]["image"].shape, splits.train.classes
@@ -111,6 +112,7 @@ def _run(config: TrainConfig, path: Path, display: Display, *, going_on: bool) -
         )
 
     model = make_model(num_classes=len(classes))
+    optimizer = make_optimizer(_learning_rate(config, train_feed))
     train_step = make_train_step(model, optimizer, loss, normalize=normalization)
     eval_step = make_eval_step(model, normalize=normalization)
     key = jax.random.key(config.seed)
@@ -173,6 +175,13 @@ def _open_feeds(config: TrainConfig, splits: Splits) -> tuple[Feed, Feed, Feed]:
         for_evaluation(splits.validation),
         for_evaluation(splits.test),
     )
+
+
+def _learning_rate(config: TrainConfig, feed: Feed) -> optim.ScalarOrSchedule:
+    if config.schedule == "constant":
+        return config.learning_rate
+    steps = config.epochs * -(-feed.examples // feed.batch_size)
+    return optax.cosine_decay_schedule(config.learning_rate, steps)
 
 
 def _normalization(feed: Feed, source: Source) -> Normalization:

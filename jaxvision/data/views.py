@@ -1,10 +1,10 @@
-"""Sources made of other sources: a part of one, or one whose images all have the same size."""
+"""Sources made of others: a part of one, one whose images have one size, its images alone."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 
 from jaxvision.data.images import fit_image
 from jaxvision.data.sources import Source
@@ -40,3 +40,16 @@ class Fitted:
     def __getitem__(self, i: int) -> dict[str, Any]:
         example = self.source[i]
         return example | {"image": fit_image(example["image"], self.height, self.width)}
+
+
+class Images(Sequence):
+    """The images of `source` without the labels, read when they are asked for."""
+
+    def __init__(self, source: Source):
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, i: int) -> UInt8[np.ndarray, "h w c"]:
+        return self.source[i]["image"]

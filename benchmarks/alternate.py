@@ -1,0 +1,28 @@
+"""Times several ways of doing one thing, turn by turn, so that a noisy machine disturbs all alike."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+
+def alternate(ways: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+    """Runs each way once to warm up, then `rounds` times in turn; returns the median seconds.
+
+    Each way must wait for its own results.
+    """
+    seconds = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way()
+            if turn > 0:
+                seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def print_table(title: str, seconds: Mapping[str, float], work: float, unit: str) -> None:
+    """Prints a Markdown table: the median, how much work a second, and the ratio to the first."""
+    first = next(iter(seconds.values()))
+    print(f"\n{title}\n\n| | ms | {unit}/s | speed |\n| --- | ---: | ---: | ---: |")
+    for name, value in seconds.items():
+        print(f"| {name} | {1e3 * value:.1f} | {work / value:,.0f} | {first / value:.2f}x |")

@@ -1,0 +1,178 @@
+"""The one door through which image files come in: what leaves it is uint8 [h, w, c], or an error.
+
+A file is opened if its *content* (its name does not matter) is one of `FORMATS`, its size is
+checked before a pixel is decoded, and it is decoded to its end: half an image is an error, not
+grey. Then:
+
+    orientation   the EXIF tag is applied, so that up is up
+    16 bits       v / 257, rounded: 65535 becomes 255. Pillow itself decodes 16-bit *colour* to
+                  v // 256, which is at most one level away
+    transparency  laid over white, whether it is an alpha channel or a transparent colour (of the
+                  colours, Pillow sees only those of PNGs with 1 or 8 bits, or 16 bits of grey)
+    palette, 1 bit, CMYK, YCbCr   converted to RGB or grey, without the colour profile
+    grey          from colour: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601)
+    animation     the first frame
+    float and 32-bit integers     refused: a file does not say which of their values is white
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Shaped, UInt8
+from PIL import Image, ImageOps
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # Pillow's names
+MAX_PIXELS = 50_000_000
+
+Image.init()  # Pillow registers its formats on first use; here, where no second thread can be
+
+
+class ImageError(ValueError):
+    """An image cannot be used: the message names the file, what is wrong, and the remedy."""
+
+
+def read_image(
+    path: str | Path, channels: int = 3, max_pixels: int = MAX_PIXELS
+) -> UInt8[np.ndarray, "h w {channels}"]:
+    """Reads an image file; the module says what becomes of each kind. Safe in threads.
+
+    Args:
+        path: a file of one of the `FORMATS`.
+        channels: 3 for RGB, 1 for grey.
+        max_pixels: the largest height times width to decode.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ImageError: if the file is no image, damaged, cut short, too large, or of a kind refused.
+        ValueError: if `channels` or `max_pixels` is out of range.
+    """
+    path = Path(path)
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such image file. Check the path.") from None
+    except OSError as error:
+        raise ImageError(
+            f"{path}: cannot be opened ({error.strerror}). Give a file that may be read."
+        ) from error
+    with file:
+        return _decode(file, str(path), channels, max_pixels)
+
+
+def decode_image(
+    data: bytes, channels: int = 3, max_pixels: int = MAX_PIXELS, name: str = "image"
+) -> UInt8[np.ndarray, "h w {channels}"]:
+    """`read_image` for the content of a file; `name` stands for the path in error messages.
+
+    Raises:
+        ImageError: if the data are no image, damaged, cut short, too large, or of a kind refused.
+        ValueError: if `channels` or `max_pixels` is out of range.
+    """
+    return _decode(io.BytesIO(data), name, channels, max_pixels)
+
+
+def fit_image(
+    image: UInt8[np.ndarray, "h w c"], height: int, width: int
+) -> UInt8[np.ndarray, "{height} {width} c"]:
+    """Scales `image` until it just covers height x width, aspect kept, and crops the centre.
+
+    The scaling is bilinear, and antialiased where it shrinks. An image that has the size already
+    is returned itself, not copied.
+
+    Raises:
+        ValueError: if `height`, `width` or a side of the image is less than 1.
+    """
+    if height < 1 or width < 1 or 0 in image.shape:
+        raise ValueError(
+            "`height`, `width` and the sides of `image` must be at least 1, "
+            f"got height {height}, width {width}, image {list(image.shape)}."
+        )
+    if image.shape[:2] == (height, width):
+        return image
+    # Pillow knows three bands as a colour; any other number of them goes plane by plane, since it
+    # would take a fourth for alpha and weight the other three by it.
+    planes = [image] if image.shape[2] == 3 else np.moveaxis(image, 2, 0)
+    fitted = [
+        np.asarray(ImageOps.fit(Image.fromarray(plane), (width, height), Image.Resampling.BILINEAR))
+        for plane in planes
+    ]
+    return fitted[0] if image.shape[2] == 3 else np.stack(fitted, axis=2)
+
+
+def check_channels(channels: int) -> None:
+    """Raises ValueError unless `channels` is a number that images are read with."""
+    if channels not in (1, 3):
+        raise ValueError(f"`channels` must be 1 (grey) or 3 (RGB), got {channels}.")
+
+
+def _decode(file: io.BufferedIOBase, name: str, channels: int, max_pixels: int) -> np.ndarray:
+    check_channels(channels)
+    ceiling = Image.MAX_IMAGE_PIXELS or max_pixels  # None: the user has lifted Pillow's own limit
+    if not 1 <= max_pixels <= ceiling:
+        raise ValueError(
+            f"`max_pixels` must be in [1, {ceiling}], Pillow's own limit, got {max_pixels}. "
+            "Shrink larger images first."
+        )
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise ImageError(_too_large(name, f"{width} x {height} pixels", max_pixels))
+            return _to_uint8(image, name, channels)
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        size = f"over {Image.MAX_IMAGE_PIXELS} pixels, Pillow's own limit"
+        raise ImageError(_too_large(name, size, max_pixels)) from error
+    except Image.UnidentifiedImageError as error:
+        file.seek(0)
+        start = file.read(12)
+        found = f"it begins with {start!r}" if start else "it is empty"
+        raise ImageError(
+            f"{name}: is damaged or in none of the formats {', '.join(FORMATS)}: {found}. "
+            "Convert it to PNG or JPEG, or remove it."
+        ) from error
+    # Which exception a damaged file ends in depends on the byte: OSError, SyntaxError, ValueError,
+    # struct.error, zlib.error, OverflowError, ... None of them may pass for anything else.
+    except Exception as error:
+        raise ImageError(
+            f"{name}: is damaged or cut short ({_one_line(error) or type(error).__name__}). "
+            "Get a whole copy, or remove it."
+        ) from error
+
+
+def _to_uint8(image: Image.Image, name: str, channels: int) -> UInt8[np.ndarray, "h w c"]:
+    sixteen_bits = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
+    if image.mode in ("F", "I") and not sixteen_bits:
+        kind = "floating-point" if image.mode == "F" else "32-bit"
+        raise ImageError(
+            f"{name}: has {kind} pixels, whose white is unknown. Scale it and save it with 8 or 16 "
+            "bits a channel."
+        )
+    image.load()  # to the end of the file, or an error
+    image = ImageOps.exif_transpose(image)
+    if sixteen_bits:  # not by `convert`, which clips: all above 255 would be white
+        values = np.asarray(image).astype(np.uint32)
+        grey = ((values + 128) // 257).astype(np.uint8)
+        grey[values == image.info.get("transparency", -1)] = 255
+        return np.repeat(_with_channel(grey), channels, axis=2)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return _with_channel(np.asarray(image.convert("RGB" if channels == 3 else "L")))
+
+
+def _with_channel(array: Shaped[np.ndarray, "h w *c"]) -> Shaped[np.ndarray, "h w c"]:
+    return array.reshape(*array.shape[:2], -1)
+
+
+def _too_large(name: str, size: str, max_pixels: int) -> str:
+    return (
+        f"{name}: is too large ({size}; `max_pixels` is {max_pixels}). Shrink it, or raise "
+        "`max_pixels`."
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

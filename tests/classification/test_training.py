@@ -1,0 +1,235 @@
+"""The main job: what it writes, that it repeats itself, and that an interruption changes nothing."""
+
+import dataclasses
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from jaxvision.classification.config import TrainConfig
+from jaxvision.classification.training import read_config, resume, train
+from jaxvision.data.sources import digits
+from jaxvision.train.checkpoint import list_checkpoints
+from jaxvision.train.epoch import NonFiniteError
+
+
+def quiet():
+    return Console(file=io.StringIO(), width=100)
+
+
+def test_it_learns_and_says_so(run):
+    result = json.loads((run.path / "result.json").read_text())
+    assert result["test"]["accuracy"] > 0.94 and result["test"]["loss"] < 0.3
+    assert result["validation"]["accuracy"] > 0.9
+    assert result["steps"] == 8 * 20 and result["seconds"] > 0
+    for line in ("epoch 8/8", f"{100 * result['test']['accuracy']:.2f} %", str(run.path)):
+        assert line in run.output.replace("\n", "")
+
+
+def test_it_writes_every_file(run):
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {
+        *("config.json", "metrics.jsonl", "result.json", "model.safetensors", "checkpoints"),
+        *("curves.png", "confusion.png", "mistakes.png"),
+    }
+    for name in ("curves.png", "confusion.png", "mistakes.png"):
+        with Image.open(run.path / name) as image:
+            assert min(image.size) > 100 and len(set(image.convert("L").getdata())) > 10
+
+
+def test_the_configuration_says_what_is_needed_to_repeat_and_to_use_the_run(run):
+    assert read_config(run.path) == run.config
+    record = json.loads((run.path / "config.json").read_text())
+    assert record["data"]["classes"] == list("0123456789")
+    assert record["data"]["image_shape"] == [8, 8, 1]
+    assert record["data"]["examples"] == {"train": 1258, "validation": 180, "test": 359}
+    assert {"python", "jax", "flax", "optax", "jaxvision"} <= record["versions"].keys()
+    assert record["device"]["kind"] and record["device"]["count"] >= 1
+    # The training part's statistics, and only the training part's: the whole set's are others.
+    whole = digits()["train"].images
+    assert record["normalization"]["mean"][0] == pytest.approx(whole.mean(), rel=0.05)
+    assert record["normalization"]["mean"][0] != pytest.approx(whole.mean(), rel=1e-6)
+
+
+def test_metrics_have_a_line_an_epoch_and_the_best_is_what_the_result_names(run):
+    history = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in history] == list(range(1, 9))
+    result = json.loads((run.path / "result.json").read_text())
+    assert history[result["best_epoch"] - 1]["validation"] == result["validation"]
+    assert result["validation"]["accuracy"] == max(r["validation"]["accuracy"] for r in history)
+
+
+def test_the_same_seed_twice_gives_the_same_bytes_and_another_seed_does_not(run, tmp_path):
+    for seed, equal in ((run.config.seed, True), (run.config.seed + 1, False)):
+        path = tmp_path / str(seed)
+        train(dataclasses.replace(run.config, seed=seed, out=path), quiet())
+        for name in ("model.safetensors", "metrics.jsonl"):
+            same = (path / name).read_bytes() == (run.path / name).read_bytes()
+            assert same == equal, name
+
+
+def test_streaming_gives_the_same_network_as_resident(tmp_path):
+    config = TrainConfig(model="softmax_regression", epochs=2)
+    paths = [
+        train(dataclasses.replace(config, feed=feed, out=tmp_path / feed), quiet())
+        for feed in ("resident", "streaming")
+    ]
+    ours, theirs = (json.loads((path / "config.json").read_text()) for path in paths)
+    assert ours["normalization"] == theirs["normalization"]  # of fewer images than the sample's
+    assert (paths[0] / "metrics.jsonl").read_text() == (paths[1] / "metrics.jsonl").read_text()
+    assert (paths[0] / "model.safetensors").read_bytes() == (
+        paths[1] / "model.safetensors"
+    ).read_bytes()
+
+
+def test_without_a_directory_runs_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = TrainConfig(model="softmax_regression", epochs=1)
+    paths = [str(train(config, quiet())) for _ in range(2)]
+    assert paths == ["runs/digits-softmax_regression", "runs/digits-softmax_regression-2"]
+
+
+def test_a_run_is_not_written_over(run):
+    before = (run.path / "config.json").read_bytes()
+    with pytest.raises(FileExistsError, match=r"already holds a run.*--out.*--resume"):
+        train(run.config, quiet())
+    assert (run.path / "config.json").read_bytes() == before
+
+
+def test_nothing_is_created_when_the_configuration_cannot_work(tmp_path):
+    for wrong in ({"model": "lenet6"}, {"data": "digit"}, {"batch_size": 5000}):
+        with pytest.raises(ValueError):
+            train(TrainConfig(out=tmp_path / "run", **wrong), quiet())
+        assert not (tmp_path / "run").exists()
+
+
+def test_patience_stops_early(tmp_path):
+    config = TrainConfig(
+        model="softmax_regression", learning_rate=0.3, epochs=60, patience=2, out=tmp_path / "run"
+    )
+    result = json.loads((train(config, quiet()) / "result.json").read_text())
+    assert result["epochs"] == result["best_epoch"] + 2 < 60
+
+
+def test_a_loss_that_is_not_finite_stops_with_what_was_good(tmp_path):
+    config = TrainConfig(
+        model="mlp",
+        optimizer="sgd",
+        learning_rate=1e30,
+        out=tmp_path / "run",
+    )
+    with pytest.raises(NonFiniteError, match=r"at step [1-9]\d*, .*smaller learning rate"):
+        train(config, quiet())
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_after_a_good_epoch_the_message_names_the_checkpoint_that_is_kept(tmp_path, monkeypatch):
+    def break_later(state, batch):
+        state, totals = real(state, batch)
+        return state, totals | {"loss": totals["loss"] / (state.step < 45)}
+
+    import jaxvision.classification.training as training
+
+    make = training.make_train_step
+
+    def make_broken(*args, **kwargs):
+        nonlocal real
+        real = make(*args, **kwargs)
+        return break_later
+
+    real = None
+    monkeypatch.setattr(training, "make_train_step", make_broken)
+    config = TrainConfig(model="mlp", checkpoint_seconds=0, out=tmp_path / "run")
+    with pytest.raises(NonFiniteError, match=r"at step 45, .*kept: .*00000040 and .*model\.safe"):
+        train(config, quiet())
+    assert [path.name for path in list_checkpoints(tmp_path / "run" / "checkpoints")] == [
+        "00000040",
+        "00000020",
+    ]
+
+
+def test_resuming_a_finished_run_changes_nothing(run):
+    before = {path.name: path.stat().st_mtime_ns for path in run.path.iterdir()}
+    console = quiet()
+    assert resume(run.path, console) == run.path
+    assert "finished already" in console.file.getvalue()
+    assert before == {path.name: path.stat().st_mtime_ns for path in run.path.iterdir()}
+
+
+def test_resuming_on_other_data_is_refused(tmp_path):
+    for name in ("cats", "dogs"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(10):
+            pixels = np.full((9, 9, 3), 20 * i + (name == "dogs"), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{i}.png")
+    config = TrainConfig(
+        data=f"folder:{tmp_path / 'pets'}",
+        model="softmax_regression",
+        batch_size=4,
+        epochs=1,
+        out=tmp_path / "run",
+    )
+    train(config, quiet())
+    (tmp_path / "run" / "result.json").unlink()
+    (tmp_path / "pets" / "dogs" / "9.png").unlink()
+    with pytest.raises(ValueError, match=r"no longer those that the run began with: examples was"):
+        resume(tmp_path / "run", quiet())
+
+
+def spawn(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "jaxvision", "train", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def lines_in(path):
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+@pytest.mark.timeout(280)
+def test_killed_at_random_steps_and_resumed_it_ends_with_the_same_bytes(tmp_path):
+    """A real second process and a real kill -9, at a random moment after each further epoch."""
+    options = ("--model", "lenet5", "--epochs", "12", "--checkpoint-seconds", "0")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    reference = spawn(*options, "--out", str(whole))
+    assert reference.wait(120) == 0, reference.communicate()
+
+    moments = random.Random(time.time_ns())
+    arguments, kills = (*options, "--out", str(broken)), 0
+    while not (broken / "result.json").exists():
+        made = lines_in(broken / "metrics.jsonl")
+        process = spawn(*arguments)
+        while process.poll() is None and lines_in(broken / "metrics.jsonl") < made + 3:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 0.3))
+        if process.poll() is None and kills < 4:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode in (0, -signal.SIGKILL), output
+        arguments = ("--resume", str(broken))
+    assert kills >= 2
+
+    for name in ("model.safetensors", "metrics.jsonl"):
+        assert (broken / name).read_bytes() == (whole / name).read_bytes(), (name, kills)
+    results = [json.loads((path / "result.json").read_text()) for path in (whole, broken)]
+    for result in results:
+        del result["seconds"]
+    assert results[0] == results[1]
+    manifests = [
+        json.loads((list_checkpoints(path / "checkpoints")[0] / "MANIFEST.json").read_text())
+        for path in (whole, broken)
+    ]
+    assert manifests[0]["history"] == manifests[1]["history"]

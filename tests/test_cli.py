@@ -1,0 +1,187 @@
+"""The command line as a user meets it: what it prints, and one line for everything that is wrong."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxvision import cli
+
+
+@pytest.fixture
+def jaxvision(monkeypatch, capsys, tmp_path):
+    """Calls the command in an empty directory: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["jaxvision", *map(str, arguments)])
+        try:
+            code = cli.main()
+        except SystemExit as end:  # tyro ends --help and usage errors so
+            code = end.code
+        output, error = capsys.readouterr()
+        return code, output, error
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def digits_run(tmp_path_factory):
+    """A run made by the real command in a real process; (its directory, what it printed)."""
+    path = tmp_path_factory.mktemp("cli") / "run"
+    arguments = ("--model", "softmax_regression", "--learning-rate", "0.01", "--epochs", "15")
+    command = [sys.executable, "-m", "jaxvision", "train", *arguments, "--out", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return path, done.stdout
+
+
+def one_line(code, error, expected_code):
+    assert code == expected_code, error
+    assert error.startswith("jaxvision: error: ") and error.count("\n") == 1, error
+    assert "Traceback" not in error
+    return error
+
+
+def test_train_prints_a_line_an_epoch_and_a_table_without_control_characters(digits_run):
+    path, output = digits_run
+    assert sum(line.startswith("epoch") for line in output.splitlines()) == 15
+    result = json.loads((path / "result.json").read_text())
+    assert f"{100 * result['test']['accuracy']:.2f} %" in output
+    assert "\x1b" not in output and "\r" not in output
+
+
+def test_evaluate_prints_every_class(jaxvision, digits_run):
+    path, _ = digits_run
+    code, output, _ = jaxvision("evaluate", path)
+    result = json.loads((path / "result.json").read_text())
+    assert code == 0
+    assert f"accuracy {100 * result['test']['accuracy']:.2f} %" in output
+    assert "precision" in output and "recall" in output and "359 images" in output
+
+
+def test_predict_prints_the_most_probable_classes(jaxvision, digits_run, tmp_path):
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "black.png")
+    code, output, _ = jaxvision("predict", digits_run[0], "black.png", "black.png", "--top", "3")
+    lines = output.splitlines()
+    assert code == 0 and len(lines) == 8
+    assert lines[0] == lines[4] == "black.png"
+    percents = [float(line.split()[0]) for line in lines[1:4]]
+    assert percents == sorted(percents, reverse=True) and 0 < sum(percents) <= 100
+
+
+def test_models_lists_names_and_sizes(jaxvision):
+    code, output, _ = jaxvision("models")
+    assert code == 0
+    for text in ("lenet5", "61,706", "lenet5_original", "60,000", "mlp", "softmax_regression"):
+        assert text in output
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("train", "--help"), ("predict", "--help")])
+def test_help_is_printed(jaxvision, arguments):
+    code, output, _ = jaxvision(*arguments)
+    assert code == 0 and "usage: jaxvision" in output
+
+
+USAGE = [
+    (("train", "--model", "lenet"), r"`model` is unknown: 'lenet'. Did you mean `lenet5`? Known:"),
+    (("train", "--optimizer", "adm"), "`optimizer` is unknown: 'adm'. Did you mean `adam`?"),
+    (("train", "--data", "digit"), "`data` is unknown: 'digit'. Did you mean `digits`?"),
+    (("train", "--data", "folder:nowhere"), "nowhere"),
+    (("train", "--data", "tfds:mnis"), "mnist"),
+    (("train", "--batch-size", "2000"), "`batch_size` must be in [1, 1258]"),
+    (("train", "--epochs", "0", "--learning-rate", "-1"), "`learning_rate` must be positive"),
+    (("train", "--model", "perceptron"), "`num_classes` must be 2"),
+    (("train", "--image-size", "9"), "at least 16 x 16 for lenet5"),
+    (("train", "--out", "file"), "file is not empty: choose another directory with --out"),
+    (("train", "--resume", "nowhere"), "nowhere is not a run"),
+    (("evaluate", "nowhere"), "nowhere is not a run"),
+    (("predict", "nowhere", "file"), "nowhere is not a run"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), USAGE, ids=lambda value: str(value)[:40])
+def test_wrong_usage_is_one_line_with_the_remedy_and_exit_code_2(jaxvision, arguments, message):
+    Path("file").write_text("something")
+    code, _, error = jaxvision(*arguments)
+    assert message in one_line(code, error, 2)
+    assert [path.name for path in Path.cwd().iterdir()] == ["file"]  # nothing left behind
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [(("train", "--epoch", "3"), "--epochs"), (("trian",), "train"), (("predict",), "RUN")],
+)
+def test_a_mistyped_option_is_answered_with_the_nearest(jaxvision, arguments, part):
+    code, _, error = jaxvision(*arguments)
+    assert code == 2 and part in error and "Traceback" not in error
+
+
+def test_broken_pictures_are_named(jaxvision, digits_run):
+    Path("broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    code, output, error = jaxvision("predict", digits_run[0], "broken.png")
+    assert "broken.png" in one_line(code, error, 2) and output == ""
+    code, _, error = jaxvision("predict", digits_run[0], "absent.png")
+    assert "absent.png" in one_line(code, error, 2)
+    code, _, error = jaxvision("predict", digits_run[0])
+    assert "name at least one image" in one_line(code, error, 2)
+
+
+def test_a_truncated_image_stops_training_by_its_name(jaxvision):
+    random = np.random.default_rng(0)
+    for name in ("cats", "dogs"):
+        (Path("pets") / name).mkdir(parents=True)
+        for i in range(10):
+            pixels = random.integers(0, 256, (32, 32, 3), np.uint8)
+            Image.fromarray(pixels).save(Path("pets") / name / f"{i}.png")
+    broken = Path("pets/dogs/4.png")
+    broken.write_bytes(broken.read_bytes()[:-500])
+    code, _, error = jaxvision("train", "--data", "folder:pets", "--batch-size", "4")
+    assert "dogs" in error and "4.png" in one_line(code, error, 2)
+    assert not Path("runs").exists()
+
+
+def test_a_run_is_never_written_over(jaxvision, digits_run):
+    code, _, error = jaxvision("train", "--out", digits_run[0])
+    message = one_line(code, error, 2)
+    assert "already holds a run" in message and "--resume" in message
+
+
+def test_options_beside_resume_are_refused_and_not_ignored(jaxvision, digits_run):
+    code, _, error = jaxvision("train", "--resume", digits_run[0], "--epochs", "99")
+    message = one_line(code, error, 2)
+    assert "--epochs 99 (the run has 15)" in message
+    assert jaxvision("train", "--resume", digits_run[0], "--epochs", "15")[0] == 0
+
+
+def test_a_loss_that_is_not_finite_is_a_failure(jaxvision):
+    arguments = ("--optimizer", "sgd", "--learning-rate", "1e30", "--model", "mlp")
+    code, _, error = jaxvision("train", *arguments, "--out", "run")
+    message = one_line(code, error, 1)
+    assert "at step" in message and "smaller learning rate" in message
+
+
+def test_debug_shows_where(jaxvision):
+    with pytest.raises(ValueError, match="is unknown"):
+        jaxvision("train", "--model", "lenet", "--debug")
+
+
+def test_an_interrupt_says_how_to_go_on(jaxvision, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxvision.classification.training.train", interrupt)
+    code, _, error = jaxvision("train")
+    assert code == 130 and "--resume" in error
+
+
+def test_the_command_is_installed():
+    command = Path(sys.executable).with_name("jaxvision")
+    environment = os.environ | {"COLUMNS": "80"}
+    done = subprocess.run([command, "--help"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0 and "train" in done.stdout

@@ -1,0 +1,76 @@
+"""The README is true: its code runs, its commands exist, its links lead somewhere."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from jaxvision.classification.config import TrainConfig
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_the_python_code_runs_and_learns(code, capsys):
+    exec(compile(code, "README.md", "exec"), {})
+    accuracy = float(re.search(r"'accuracy': ([\d.]+)", capsys.readouterr().out).group(1))
+    assert accuracy > 0.95
+
+
+def test_the_two_commands_are_the_ones_that_ci_runs():
+    two = blocks("bash")[0].splitlines()
+    assert [line.partition(" && ")[2] for line in two] == ["jaxvision train", "pytest"]
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert '"&& jaxvision train"' in ci and '"&& pytest"' in ci
+
+
+def commands():
+    for block in blocks("bash"):
+        for line in block.splitlines():
+            words = shlex.split(line, comments=True)
+            if words[0] == "jaxvision":
+                yield words[1:]
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_line_is_understood(words, monkeypatch):
+    import sys
+
+    from jaxvision import cli
+    from jaxvision.classification import classifier, report, training
+
+    # What would take long or need files is left out; what the words mean is not.
+    called = []
+    for module, name in (
+        (training, "train"),
+        (training, "resume"),
+        (classifier, "evaluate"),
+        (classifier, "load_classifier"),
+        (report, "show_models"),
+    ):
+        def note(*arguments, name=name, **_):
+            called.append((name, arguments))
+            raise SystemExit(0)
+
+        monkeypatch.setattr(module, name, note)
+    monkeypatch.setattr(training, "read_config", lambda _: TrainConfig())
+    monkeypatch.setattr(sys, "argv", ["jaxvision", *words])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 0 and len(called) == 1
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)]+)\)", README))
+def test_every_link_leads_somewhere(target):
+    assert (ROOT / target).exists()
+
+
+def test_the_table_names_every_part_of_the_package():
+    parts = {p.name for p in (ROOT / "jaxvision").iterdir() if (p / "__init__.py").exists()}
+    assert parts == set(re.findall(r"\[`jaxvision\.(\w+)`\]", README))
