@@ -1,4 +1,4 @@
-"""Times several ways of doing one thing, turn by turn, so that a noisy machine disturbs all alike."""
+"""Times several ways of doing one thing, turn by turn: noise then disturbs all of them alike."""
 
 import statistics
 import time

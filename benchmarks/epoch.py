@@ -49,4 +49,6 @@ if __name__ == "__main__":
             },
             ROUNDS,
         )
-        print_table(f"{name}, {size} x {size}, {feed.examples} images", seconds, feed.examples, "images")
+        print_table(
+            f"{name}, {size} x {size}, {feed.examples} images", seconds, feed.examples, "images"
+        )

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: what it prints, and one line for everything that is wrong."""
+"""The command line as a user meets it: what it prints, and one line for whatever is wrong."""
 
 import json
 import os

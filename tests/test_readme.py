@@ -54,6 +54,7 @@ def test_every_command_line_is_understood(words, monkeypatch):
         (classifier, "load_classifier"),
         (report, "show_models"),
     ):
+
         def note(*arguments, name=name, **_):
             called.append((name, arguments))
             raise SystemExit(0)

@@ -37,7 +37,8 @@ class Classifier(NamedTuple):
 
     def __call__(self, images: UInt8[Array | np.ndarray, "b h w c"]) -> Float[Array, "b classes"]:
         """The logits for images of pixel values 0..255 and of `image_shape`."""
-        return self.model.apply(self.variables, self.normalization(images), train=False)[0]
+        inputs = self.normalization(jnp.asarray(images))
+        return self.model.apply(self.variables, inputs, train=False)[0]
 
 
 class Prediction(NamedTuple):

@@ -1,4 +1,4 @@
-"""What can be set for a training run. Plain data: reading this, or `--help`, never waits for JAX."""
+"""What can be set for a training run; plain data, so that `--help` never waits for JAX."""
 
 import dataclasses
 import math
@@ -34,7 +34,7 @@ class TrainConfig:
     label_smoothing: float = 0.0
     """The share of every target that is spread over all classes."""
     image_size: int | None = None
-    """Bring images to so many pixels a side. By default what the model was made for, if anything."""
+    """Bring images to so many pixels a side. By default as the model was made for."""
     channels: Literal[1, 3] | None = None
     """Read images as grey (1) or colour (3). By default as the data are; a folder: colour."""
     validation_fraction: float = 0.1
@@ -44,7 +44,7 @@ class TrainConfig:
     split_seed: int = 0
     """Decides which examples are held out; apart from the seed, so that runs compare."""
     feed: Literal["auto", "resident", "streaming"] = "auto"
-    """Keep all pixels in the device's memory, or read them when needed. auto: up to 2 GB are kept."""
+    """Keep all pixels on the device, or read them when needed. auto: keep up to 2 GB."""
     checkpoint_seconds: float = 5.0
     """After an epoch, save if the last save is longer ago. The last epoch is always saved."""
     data_dir: Path | None = None

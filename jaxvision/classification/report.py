@@ -21,7 +21,7 @@ PICTURES = ("curves.png", "confusion.png", "mistakes.png")
 def draw(
     path: Path, progress: Progress, logits: Float[np.ndarray, "n classes"], test: Source
 ) -> None:
-    """Writes curves.png, confusion.png and mistakes.png; `logits` belong to the images of `test`."""
+    """Writes the three pictures; `logits` are those of the images of `test`."""
     # Imported here: Matplotlib takes its time, and training need not wait for it.
     from jaxvision.inspect import plot_confusion, plot_curves, plot_mistakes
 
@@ -70,7 +70,7 @@ def show_evaluation(
     matrix = confusion_matrix(source.labels, predictions, len(source.classes))
     right, said, is_so = matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
 
-    def percent(part: int, whole: int) -> str:
+    def percent(part: np.integer, whole: np.integer) -> str:
         return f"{100 * part / whole:.1f} %" if whole else "-"
 
     rows = [

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -125,31 +126,18 @@ def _run(config: TrainConfig, path: Path, display: Display, *, going_on: bool) -
         f"{config.model} on {config.data}: {len(splits.train)} training, {len(splits.validation)} "
         f"validation and {len(splits.test)} test images in {len(classes)} classes -> {path}"
     )
-
-    saved = time.monotonic()
-    try:
-        with display.training(config.epochs, train_feed, progress.epoch) as track:
-            for progress in fit_epochs(
-                progress,
-                train_step,
-                eval_step,
-                train_feed,
-                validation_feed,
-                epochs=config.epochs,
-                patience=config.patience,
-                track=track,
-            ):
-                files.write_metrics(path / files.METRICS, progress.history)
-                is_best = progress.best_epoch == progress.epoch
-                if is_best:
-                    save_variables(path / files.MODEL, progress.best)
-                display.epoch(progress.history[-1], config.epochs, best=is_best)
-                if time.monotonic() - saved >= config.checkpoint_seconds:
-                    save_checkpoint(path / files.CHECKPOINTS, progress)
-                    saved = time.monotonic()
-    except NonFiniteError as error:
-        raise NonFiniteError(error.step, error.loss, kept=_what_is_kept(path)) from None
-    save_checkpoint(path / files.CHECKPOINTS, progress)
+    with display.training(config.epochs, train_feed, progress.epoch) as track:
+        epochs = fit_epochs(
+            progress,
+            train_step,
+            eval_step,
+            train_feed,
+            validation_feed,
+            epochs=config.epochs,
+            patience=config.patience,
+            track=track,
+        )
+        progress = _keep(epochs, progress, config, path, display)
 
     totals, logits = make_eval_epoch(eval_step, test_feed)(progress.best)
     result = {
@@ -164,6 +152,27 @@ def _run(config: TrainConfig, path: Path, display: Display, *, going_on: bool) -
     files.write_json(path / files.RESULT, result)
     report.show_result(display, path, result, splits.test)
     return path
+
+
+def _keep(
+    epochs: Iterable[Progress], last: Progress, config: TrainConfig, path: Path, display: Display
+) -> Progress:
+    """Runs through `epochs`, writes and shows each one, and returns the last."""
+    saved = time.monotonic()
+    try:
+        for last in epochs:
+            files.write_metrics(path / files.METRICS, last.history)
+            is_best = last.best_epoch == last.epoch
+            if is_best:
+                save_variables(path / files.MODEL, last.best)
+            display.epoch(last.history[-1], config.epochs, best=is_best)
+            if time.monotonic() - saved >= config.checkpoint_seconds:
+                save_checkpoint(path / files.CHECKPOINTS, last)
+                saved = time.monotonic()
+    except NonFiniteError as error:
+        raise NonFiniteError(error.step, error.loss, kept=_what_is_kept(path)) from None
+    save_checkpoint(path / files.CHECKPOINTS, last)
+    return last
 
 
 def _open_feeds(config: TrainConfig, splits: Splits) -> tuple[Feed, Feed, Feed]:

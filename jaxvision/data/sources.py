@@ -1,5 +1,6 @@
 """A source is a data set one can index: its labels are known at once, its images when asked for."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, SupportsIndex, TypedDict, runtime_checkable
 
@@ -35,6 +36,12 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: SupportsIndex) -> Item: ...
+
+
+def read_items(source: Source, indices: Sequence[int]) -> list[Item]:
+    """The items at `indices`: in one call if the source has `__getitems__`, which is faster."""
+    at_once = getattr(source, "__getitems__", None)
+    return at_once(indices) if at_once else [source[i] for i in indices]
 
 
 class ArraySource:

@@ -1,13 +1,12 @@
 """Sources made of others: a part of one, one whose images have one size, its images alone."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
 from jaxvision.data.images import fit_image
-from jaxvision.data.sources import Source
+from jaxvision.data.sources import Item, Source, read_items
 
 
 class Subset:
@@ -20,8 +19,11 @@ class Subset:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, i: int) -> dict[str, Any]:
+    def __getitem__(self, i: int) -> Item:
         return self.source[int(self.rows[i])]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Item]:
+        return read_items(self.source, [int(self.rows[i]) for i in indices])
 
 
 class Fitted:
@@ -37,9 +39,14 @@ class Fitted:
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, i: int) -> dict[str, Any]:
-        example = self.source[i]
-        return example | {"image": fit_image(example["image"], self.height, self.width)}
+    def __getitem__(self, i: int) -> Item:
+        return self._fitted(self.source[i])
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Item]:
+        return [self._fitted(item) for item in read_items(self.source, indices)]
+
+    def _fitted(self, item: Item) -> Item:
+        return item | {"image": fit_image(item["image"], self.height, self.width)}
 
 
 class Images(Sequence):

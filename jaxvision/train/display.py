@@ -60,8 +60,9 @@ class Display:
         )
 
     def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
-        """A table whose first column is names and whose others are figures."""
-        table = Table(title=title, title_justify="left")
+        """A table under its title; the first column is names, the others are figures."""
+        self.note(f"\n{title}")
+        table = Table()
         for i, column in enumerate(columns):
             table.add_column(column, justify="left" if i == 0 else "right")
         for row in rows:

@@ -1,11 +1,11 @@
 """The directory of a run: what was asked, what happened, what came out, in plain files.
 
-    config.json         the configuration, the data, the versions and the device
-    metrics.jsonl       a line an epoch
-    checkpoints/        for going on after an interruption
-    model.safetensors   the best parameters by validation so far
-    result.json         the figures of the finished run
-    *.png               the pictures
+config.json         the configuration, the data, the versions and the device
+metrics.jsonl       a line an epoch
+checkpoints/        for going on after an interruption
+model.safetensors   the best parameters by validation so far
+result.json         the figures of the finished run
+*.png               the pictures
 """
 
 import json

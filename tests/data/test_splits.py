@@ -27,7 +27,7 @@ def test_every_class_is_within_one_example_of_its_share_and_every_row_is_in_one_
 
 
 def test_the_parts_totals_are_right_too():
-    # 100 classes of 5: a tenth is half an example a class, and must add up to 50 and not to 0 or 100.
+    # 100 classes of 5: a tenth is half an example a class, and 50 in all: not 0, not 100.
     labels = np.repeat(np.arange(100), 5)
     sizes = [len(rows) for rows in stratified_split(labels, (0.7, 0.1, 0.2), seed=0)]
     assert sizes == [350, 50, 100]
@@ -80,7 +80,9 @@ def test_parts_that_the_data_come_with_are_kept_and_only_the_others_are_cut():
             r"`test_fraction` must be in \(0, 1\), got 0.0",
         ),
         (
-            lambda: complete_splits({"train": source()}, validation_fraction=0.6, test_fraction=0.5),
+            lambda: complete_splits(
+                {"train": source()}, validation_fraction=0.6, test_fraction=0.5
+            ),
             r"`fractions` must be positive",
         ),
     ],

@@ -1,4 +1,4 @@
-"""Losses against closed forms, NumPy in double precision, PyTorch, and themselves at the extremes."""
+"""Losses against closed forms, NumPy in double precision and PyTorch, and at the extremes."""
 
 import jax
 import jax.numpy as jnp

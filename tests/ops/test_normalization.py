@@ -19,7 +19,9 @@ def test_statistics_equal_numpy_in_double_precision_however_the_images_are_divid
     images = np.random.default_rng(1).integers(0, 256, (30, 5, 7, 3), np.uint8)
     whole, parts = normalization_of([images]), normalization_of(np.split(images, [7, 8, 20]))
     assert whole == parts == normalization_of(iter(images))
-    np.testing.assert_allclose(whole.mean, images.mean(axis=(0, 1, 2), dtype=np.float64), rtol=1e-14)
+    np.testing.assert_allclose(
+        whole.mean, images.mean(axis=(0, 1, 2), dtype=np.float64), rtol=1e-14
+    )
     np.testing.assert_allclose(whole.std, images.std(axis=(0, 1, 2), dtype=np.float64), rtol=1e-12)
 
 

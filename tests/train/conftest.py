@@ -26,9 +26,7 @@ class Problem(NamedTuple):
     test_feed: ResidentFeed
 
     def state(self, seed=0):
-        return init_state(
-            self.model, self.optimizer, jnp.zeros((1, 8, 8, 1)), jax.random.key(seed)
-        )
+        return init_state(self.model, self.optimizer, jnp.zeros((1, 8, 8, 1)), jax.random.key(seed))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""An epoch as a scan and as a loop: the same; no recompilation, no hidden transfer, no NaN unseen."""
+"""An epoch as scan and as loop: equal; no recompilation, no hidden transfer, no NaN unseen."""
 
 import chex
 import jax
@@ -57,9 +57,7 @@ def test_a_scan_is_for_resident_data_on_an_accelerator(problem, monkeypatch):
 
 
 @pytest.mark.parametrize("scan", [True, False])
-def test_nothing_recompiles_after_the_first_epoch_and_nothing_is_transferred_unasked(
-    problem, scan
-):
+def test_nothing_recompiles_after_the_first_epoch_and_nothing_is_transferred_unasked(problem, scan):
     traces = []
 
     def counted(state, batch):

@@ -61,7 +61,7 @@ def test_totals_are_sums_over_the_examples(problem):
 
 
 class Dropped(nn.Module):
-    """Dropout on the pixels and batch normalisation: all that a step may touch beside parameters."""
+    """Dropout on the pixels and batch normalisation: all that a step may touch but parameters."""
 
     @nn.compact
     def __call__(self, images, *, train):
@@ -74,9 +74,7 @@ class Dropped(nn.Module):
 def dropped():
     model, optimizer = Dropped(), optim.sgd(0.1)
     return (
-        lambda seed=0: init_state(
-            model, optimizer, jnp.zeros((1, 8, 8, 1)), jax.random.key(seed)
-        ),
+        lambda seed=0: init_state(model, optimizer, jnp.zeros((1, 8, 8, 1)), jax.random.key(seed)),
         make_train_step(model, optimizer),
         make_eval_step(model),
     )
@@ -131,7 +129,10 @@ def test_any_loss_and_any_metric(problem):
 
 def test_the_seed_decides_the_parameters(problem):
     chex.assert_trees_all_equal(problem.state(3).params, problem.state(3).params)
-    first, second = jax.tree.leaves(problem.state(3).params), jax.tree.leaves(problem.state(4).params)
+    first, second = (
+        jax.tree.leaves(problem.state(3).params),
+        jax.tree.leaves(problem.state(4).params),
+    )
     assert any(not np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
