@@ -138,6 +138,8 @@ def _run(config: TrainConfig, path: Path, display: Display, *, going_on: bool) -
             track=track,
         )
         progress = _keep(epochs, progress, config, path, display)
+    if progress.epoch < config.epochs:
+        display.note(f"stopped: no better validation score for {config.patience} epochs")
 
     totals, logits = make_eval_epoch(eval_step, test_feed)(progress.best)
     result = {
@@ -196,10 +198,10 @@ def _learning_rate(config: TrainConfig, feed: Feed) -> optim.ScalarOrSchedule:
 def _normalization(feed: Feed, source: Source) -> Normalization:
     if feed.resident:
         images = jax.device_get(feed.data["image"])
-    else:
-        rows = np.random.default_rng(0).permutation(len(source))[:STATISTICS_SAMPLE]
-        images = load_resident(Subset(source, rows))["image"]
-    return normalization_of(images[i : i + 1000] for i in range(0, len(images), 1000))
+        return normalization_of(images[i : i + 1000] for i in range(0, len(images), 1000))
+    rows = np.random.default_rng(0).permutation(len(source))[:STATISTICS_SAMPLE]
+    parts = np.split(rows, range(100, len(rows), 100))
+    return normalization_of(load_resident(Subset(source, part))["image"] for part in parts)
 
 
 def _record(config: TrainConfig, splits: Splits, normalization: Normalization) -> dict[str, Any]:

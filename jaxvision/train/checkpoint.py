@@ -8,7 +8,7 @@
 A checkpoint is written under another name, flushed to the disk, and renamed when it is complete; an
 old one is renamed away before it is deleted. So whenever the process dies, what has a checkpoint's
 name is complete, and it is believed only if every file has the size and the hash that the manifest
-says.
+says. One that is not believed is set aside as `.damaged-00000540` once an older one has served.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ MANIFEST = "MANIFEST.json"
 
 
 class CheckpointError(RuntimeError):
-    """There are checkpoints, but none that can be trusted."""
+    """A checkpoint is damaged; or there are checkpoints, and all of them are."""
 
 
 def save_checkpoint(folder: Path, progress: Progress) -> Path:
     """Writes `progress` to `folder/<step>/`, then deletes all but the newest `KEEP` checkpoints.
 
-    Saving a step that is already there does nothing.
+    A step that is there already was saved from the same state and stays.
     """
     from orbax.checkpoint import v1 as ocp
 
@@ -81,23 +81,30 @@ def list_checkpoints(folder: Path) -> list[Path]:
 def restore_checkpoint(folder: Path, like: Progress) -> tuple[Progress | None, list[str]]:
     """The newest checkpoint in `folder` that can be trusted, and why each newer one cannot.
 
-    Nothing is deleted. With no checkpoint at all the answer is (None, []).
+    With no checkpoint at all the answer is (None, []). Nothing is deleted; if one can be trusted,
+    the newer ones are renamed, so that the run can save these steps anew.
 
     Args:
         like: what a new run would start with: it gives structure, shapes, dtypes and devices.
 
     Raises:
         CheckpointError: if there are checkpoints and each of them is damaged.
+        ValueError: if the newest sound one is of another version, network or optimizer.
     """
-    refused = []
+    damaged = {}
     for path in list_checkpoints(folder):
         try:
             manifest = _verified_manifest(path)
-            return _load(path, manifest, like), refused
-        except (OSError, ValueError, KeyError) as error:
-            refused.append(f"{path}: {error}")
-    if refused:
-        raise CheckpointError("no checkpoint can be used; start a new run. " + "; ".join(refused))
+        except (CheckpointError, OSError) as error:
+            damaged[path] = str(error)
+            continue
+        progress = _load(path, manifest, like)
+        for refused in damaged:
+            refused.rename(refused.with_name(f".damaged-{refused.name}"))
+        return progress, [f"{refused}: {reason}" for refused, reason in damaged.items()]
+    if damaged:
+        reasons = "; ".join(f"{path}: {reason}" for path, reason in damaged.items())
+        raise CheckpointError(f"no checkpoint can be used; start a new run. {reasons}")
     return None, []
 
 
@@ -121,7 +128,7 @@ def _load(path: Path, manifest: dict, like: Progress) -> Progress:
         differing = sorted(n for n in expected | got if expected.get(n) != got.get(n))
         n = differing[0]
         raise ValueError(
-            f"{len(differing)} of its tensors are not those of this network and optimizer: "
+            f"{path} is not of this network and optimizer: {len(differing)} tensors differ, as "
             f"{n} is {got.get(n, 'missing')}, not {expected.get(n, 'there')}"
         )
 
@@ -142,18 +149,22 @@ def _load(path: Path, manifest: dict, like: Progress) -> Progress:
 def _verified_manifest(path: Path) -> dict:
     try:
         manifest = json.loads((path / MANIFEST).read_text())
+        version, files = manifest["version"], manifest["files"].items()
     except FileNotFoundError:
-        raise ValueError(f"{MANIFEST} is missing") from None
-    except ValueError:
-        raise ValueError(f"{MANIFEST} is damaged") from None
-    if manifest["version"] != VERSION:
-        raise ValueError(f"it is of version {manifest['version']}, this program reads {VERSION}")
-    for name, expected in manifest["files"].items():
+        raise CheckpointError(f"{MANIFEST} is missing") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CheckpointError(f"{MANIFEST} is damaged") from None
+    if version != VERSION:
+        raise ValueError(
+            f"{path} has the format of version {version}, and this program reads {VERSION}: use "
+            "the version of jaxvision that config.json names."
+        )
+    for name, expected in files:
         file = path / name
         if not file.is_file():
-            raise ValueError(f"{name} is missing")
+            raise CheckpointError(f"{name} is missing")
         if file.stat().st_size != expected["bytes"] or _hash(file) != expected["sha256"]:
-            raise ValueError(f"{name} is damaged")
+            raise CheckpointError(f"{name} is damaged")
     return manifest
 
 
