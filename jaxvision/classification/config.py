@@ -31,8 +31,8 @@ class TrainConfig:
     out: Path | None = None
     """The run's new directory. By default runs/DATA-MODEL, numbered if that is taken."""
 
-    label_smoothing: float = 0.0
-    """The share of every target that is spread over all classes."""
+    label_smoothing: float = 0.1
+    """The share of every target that is spread over all classes; 0 for none."""
     image_size: int | None = None
     """Bring images to so many pixels a side. By default as the model was made for."""
     channels: Literal[1, 3] | None = None

@@ -34,7 +34,7 @@ from jaxvision.train.epoch import NonFiniteError, make_eval_epoch
 from jaxvision.train.export import save_variables
 from jaxvision.train.fit import Progress, fit_epochs, start
 from jaxvision.train.state import init_state
-from jaxvision.train.step import make_eval_step, make_train_step, means
+from jaxvision.train.step import accuracy, cross_entropy, make_eval_step, make_train_step, means
 
 OPTIMIZERS = {"adam": optim.adam, "sgd": optim.sgd}
 EVAL_BATCH = 256
@@ -107,14 +107,18 @@ def _run(config: TrainConfig, path: Path, display: Display, *, going_on: bool) -
     if going_on:
         _check_same_data(files.read_config(path)["data"], _describe(splits))
 
-    def loss(logits, batch):
+    def smoothed(logits, batch):
         return categorical_cross_entropy(
             logits, batch["label"], batch["mask"], config.label_smoothing
         )
 
+    def metrics(logits, batch):
+        # The loss that is shown has no smoothing: it compares with that of validation and test.
+        return {"loss": cross_entropy(logits, batch), **accuracy(logits, batch)}
+
     model = make_model(num_classes=len(classes))
     optimizer = make_optimizer(_learning_rate(config, train_feed))
-    train_step = make_train_step(model, optimizer, loss, normalize=normalization)
+    train_step = make_train_step(model, optimizer, smoothed, metrics, normalization)
     eval_step = make_eval_step(model, normalize=normalization)
     key = jax.random.key(config.seed)
     progress = start(init_state(model, optimizer, jnp.zeros((1, *image_shape)), key))

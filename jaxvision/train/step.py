@@ -55,7 +55,7 @@ def make_train_step(
         model: see `jaxvision.models`.
         optimizer: ours or any of Optax's.
         loss: one value an example.
-        metrics: what else to sum up over the examples, beside the loss.
+        metrics: what else to sum up over the examples; "loss" among them replaces the loss's own.
         normalize: what makes the model's input of a batch's pixels, inside the program.
     """
 

@@ -148,7 +148,7 @@ def test_a_checkpoint_of_another_network_is_refused(problem, saved):
     wider = jax.tree.map(lambda x: jnp.zeros((*x.shape[:-1], 33), x.dtype), like.best)
     with pytest.raises(
         ValueError,
-        match=r"00000040 is not of this run.*best.params.head.bias is float32\[10\], not .*33",
+        match=r"00000040 is not of this network.*best.params.head.bias is float32\[10\], not .*33",
     ):
         restore_checkpoint(folder, like.replace(best=wider))
 
