@@ -38,7 +38,7 @@ def commands():
                 yield words[1:]
 
 
-@pytest.mark.parametrize("words", commands(), ids=" ".join)
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
 def test_every_command_line_is_understood(words, monkeypatch):
     import sys
 

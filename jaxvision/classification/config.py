@@ -20,7 +20,7 @@ class TrainConfig:
     """The step size, at the beginning."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """How the rate goes on: down to zero along a cosine, or as it began."""
-    batch_size: int = 64
+    batch_size: int = 32
     """Examples a step."""
     epochs: int = 40
     """Passes over the training set, at most."""

@@ -15,7 +15,11 @@ def run(tmp_path_factory):
 
     class Run:
         config = TrainConfig(
-            model="mlp", epochs=8, seed=1, out=tmp_path_factory.mktemp("runs") / "digits"
+            model="mlp",
+            epochs=8,
+            batch_size=64,
+            seed=1,
+            out=tmp_path_factory.mktemp("runs") / "digits",
         )
         text = io.StringIO()
         path = train(config, Console(file=text, width=100))

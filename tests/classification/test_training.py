@@ -148,7 +148,7 @@ def test_after_a_good_epoch_the_message_names_the_checkpoint_that_is_kept(tmp_pa
 
     real = None
     monkeypatch.setattr(training, "make_train_step", make_broken)
-    config = TrainConfig(model="mlp", checkpoint_seconds=0.0, out=tmp_path / "run")
+    config = TrainConfig(model="mlp", batch_size=64, checkpoint_seconds=0.0, out=tmp_path / "run")
     with pytest.raises(NonFiniteError, match=r"at step 45, .*kept: .*00000040 and .*model\.safe"):
         train(config, quiet())
     assert [path.name for path in list_checkpoints(tmp_path / "run" / "checkpoints")] == [
