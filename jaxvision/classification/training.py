@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,7 +50,9 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
         FileExistsError: if `config.out` is not free.
         NonFiniteError: if the loss becomes NaN or infinite; names the step and what is kept.
     """
-    name = f"{config.data.replace(':', '-').strip('/').replace('/', '-')}-{config.model}"
+    kind, _, rest = config.data.partition(":")
+    data = Path(rest).resolve().name if kind == "folder" else rest or kind
+    name = re.sub(r"[^\w.-]+", "-", f"{data}-{config.model}")
     path = config.out or files.free_directory(Path("runs"), name)
     files.check_free(path)
     return _run(config, path, Display(console or Console()), going_on=False)
@@ -82,10 +85,17 @@ def read_config(path: Path) -> TrainConfig:
     return TrainConfig(**values)
 
 
-def open_splits(config: TrainConfig) -> Splits:
-    """The three parts of the data, with images of the size that the model wants."""
+def open_splits(config: TrainConfig, display: Display | None = None) -> Splits:
+    """The three parts of the data, with images of the size that the model wants.
+
+    What a folder holds beside images is left out; `display` says so.
+    """
+    dataset = open_data(config.data, channels=config.channels, data_dir=config.data_dir)
+    ignored = [file for part in dataset.values() for file in getattr(part, "ignored", ())]
+    if ignored and display is not None:
+        display.note(f"left out: {len(ignored)} files that are no images, as {ignored[0]}")
     splits = complete_splits(
-        open_data(config.data, channels=config.channels, data_dir=config.data_dir),
+        dataset,
         validation_fraction=config.validation_fraction,
         test_fraction=config.test_fraction,
         seed=config.split_seed,
@@ -100,7 +110,7 @@ def _run(config: TrainConfig, path: Path, display: Display, *, going_on: bool) -
     make_model = lookup("model", config.model, MODELS)
     make_optimizer = lookup("optimizer", config.optimizer, OPTIMIZERS)
 
-    splits = open_splits(config)
+    splits = open_splits(config, display)
     image_shape, classes = splits.train[0]["image"].shape, splits.train.classes
     train_feed, validation_feed, test_feed = _open_feeds(config, splits)
     normalization = _normalization(train_feed, splits.train)

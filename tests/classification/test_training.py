@@ -98,6 +98,28 @@ def test_without_a_directory_runs_are_numbered(tmp_path, monkeypatch):
     assert paths == ["runs/digits-softmax_regression", "runs/digits-softmax_regression-2"]
 
 
+def pets(folder, count=10):
+    """Makes a folder of cats and dogs, and a file that is neither."""
+    for name in ("cats", "dogs"):
+        (folder / name).mkdir(parents=True)
+        for i in range(count):
+            pixels = np.full((9, 9, 3), 20 * i + (name == "dogs"), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    (folder / "cats" / "notes.txt").write_text("mine")
+    return f"folder:{folder}"
+
+
+def test_a_folder_is_named_and_what_is_left_out_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = TrainConfig(
+        data=pets(tmp_path / "my pets"), model="softmax_regression", batch_size=4, epochs=1
+    )
+    console = quiet()
+    assert str(train(config, console)) == "runs/my-pets-softmax_regression"
+    assert "left out: 1 files that are no images" in console.file.getvalue()
+    assert "notes.txt" in console.file.getvalue()
+
+
 def test_a_run_is_not_written_over(run):
     before = (run.path / "config.json").read_bytes()
     with pytest.raises(FileExistsError, match=r"already holds a run.*--out.*--resume"):
@@ -166,13 +188,8 @@ def test_resuming_a_finished_run_changes_nothing(run):
 
 
 def test_resuming_on_other_data_is_refused(tmp_path):
-    for name in ("cats", "dogs"):
-        (tmp_path / "pets" / name).mkdir(parents=True)
-        for i in range(10):
-            pixels = np.full((9, 9, 3), 20 * i + (name == "dogs"), np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{i}.png")
     config = TrainConfig(
-        data=f"folder:{tmp_path / 'pets'}",
+        data=pets(tmp_path / "pets"),
         model="softmax_regression",
         batch_size=4,
         epochs=1,
