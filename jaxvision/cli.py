@@ -100,7 +100,6 @@ def main() -> int:
     try:
         app.cli(args=arguments, prog="jaxvision", description=__doc__.split("\n")[0])
     except KeyboardInterrupt:
-        print("\ninterrupted; `jaxvision train --resume RUN` goes on with a run", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         if debug:

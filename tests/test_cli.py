@@ -171,13 +171,24 @@ def test_debug_shows_where(jaxvision):
         jaxvision("train", "--model", "lenet", "--debug")
 
 
-def test_an_interrupt_says_how_to_go_on(jaxvision, monkeypatch):
-    def interrupt(*_, **__):
-        raise KeyboardInterrupt
+def test_an_interrupt_says_how_to_go_on_and_can_be_gone_on_from(jaxvision, monkeypatch):
+    # Ctrl-C arrives while the third epoch is being written down.
+    from jaxvision.classification.training import files
 
-    monkeypatch.setattr("jaxvision.classification.training.train", interrupt)
-    code, _, error = jaxvision("train")
-    assert code == 130 and "--resume" in error
+    write = files.write_metrics
+
+    def interrupted(path, history):
+        if len(history) == 3:
+            raise KeyboardInterrupt
+        write(path, history)
+
+    monkeypatch.setattr(files, "write_metrics", interrupted)
+    options = ("--model", "mlp", "--epochs", "4", "--checkpoint-seconds", "0", "--out", "run")
+    code, output, _ = jaxvision("train", *options)
+    assert code == 130 and "interrupted; `jaxvision train --resume run` goes on" in output
+    monkeypatch.setattr(files, "write_metrics", write)
+    code, output, _ = jaxvision("train", "--resume", "run")
+    assert code == 0 and "going on after epoch 2" in output and "epoch 4/4" in output
 
 
 def test_the_command_is_installed():

@@ -110,10 +110,11 @@ def _run(config: TrainConfig, path: Path, display: Display, *, going_on: bool) -
     make_model = lookup("model", config.model, MODELS)
     make_optimizer = lookup("optimizer", config.optimizer, OPTIMIZERS)
 
-    splits = open_splits(config, display)
-    image_shape, classes = splits.train[0]["image"].shape, splits.train.classes
-    train_feed, validation_feed, test_feed = _open_feeds(config, splits)
-    normalization = _normalization(train_feed, splits.train)
+    with display.working(f"reading {config.data}"):
+        splits = open_splits(config, display)
+        image_shape, classes = splits.train[0]["image"].shape, splits.train.classes
+        train_feed, validation_feed, test_feed = _open_feeds(config, splits)
+        normalization = _normalization(train_feed, splits.train)
     if going_on:
         _check_same_data(files.read_config(path)["data"], _describe(splits))
 
@@ -187,6 +188,9 @@ def _keep(
                 saved = time.monotonic()
     except NonFiniteError as error:
         raise NonFiniteError(error.step, error.loss, kept=_what_is_kept(path)) from None
+    except KeyboardInterrupt:
+        display.note(f"interrupted; `jaxvision train --resume {path}` goes on")
+        raise
     save_checkpoint(path / files.CHECKPOINTS, last)
     return last
 

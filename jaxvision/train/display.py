@@ -46,6 +46,15 @@ class Display:
         with self._progress:
             yield track
 
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Shows on a terminal what is being done, while it is; elsewhere nothing."""
+        if self.console.is_terminal:
+            with self.console.status(text):
+                yield
+        else:
+            yield
+
     def note(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
