@@ -107,7 +107,7 @@ def main() -> int:
         if isinstance(error, ValueError | FileNotFoundError | FileExistsError | NotADirectoryError):
             code, text = USAGE, str(error)
         elif isinstance(error, ArithmeticError | OSError | MemoryError | RuntimeError):
-            code, text = FAILURE, str(error)
+            code, text = FAILURE, str(error) or type(error).__name__
         else:
             code = FAILURE
             text = f"{type(error).__name__}: {error} (a defect of jaxvision; --debug shows where)"

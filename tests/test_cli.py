@@ -99,6 +99,8 @@ USAGE = [
     (("train", "--model", "perceptron"), "`num_classes` must be 2"),
     (("train", "--image-size", "9"), "at least 16 x 16 for lenet5"),
     (("train", "--out", "file"), "file is not empty: choose another directory with --out"),
+    (("train", "--out", "file/run"), "file/run cannot be made"),
+    (("train", "--image-size", "100000"), "`image_size` must be in [1, 4096]"),
     (("train", "--resume", "nowhere"), "nowhere is not a run"),
     (("evaluate", "nowhere"), "nowhere is not a run"),
     (("predict", "nowhere", "file"), "nowhere is not a run"),

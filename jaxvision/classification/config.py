@@ -5,6 +5,8 @@ import math
 from pathlib import Path
 from typing import Literal
 
+MAX_IMAGE_SIZE = 4096  # pixels a side
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
@@ -59,7 +61,10 @@ class TrainConfig:
             "patience": (self.patience is None or self.patience >= 1, "at least 1, or None"),
             "seed": (0 <= self.seed < 2**32, "in [0, 2**32)"),
             "label_smoothing": (0 <= self.label_smoothing <= 1, "in [0, 1]"),
-            "image_size": (self.image_size is None or self.image_size >= 1, "at least 1, or None"),
+            "image_size": (
+                self.image_size is None or 1 <= self.image_size <= MAX_IMAGE_SIZE,
+                f"in [1, {MAX_IMAGE_SIZE}], or None",
+            ),
             "validation_fraction": (0 < self.validation_fraction < 1, "in (0, 1)"),
             "test_fraction": (0 < self.test_fraction < 1, "in (0, 1)"),
             "split_seed": (self.split_seed >= 0, "at least 0"),

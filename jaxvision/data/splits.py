@@ -94,6 +94,14 @@ def complete_splits(
             )
     train = dataset["train"]
     if missing:
+        counts = np.bincount(train.labels, minlength=len(train.classes))
+        scarce = int(np.argmin(counts))
+        if counts[scarce] < len(missing) + 1:
+            raise ValueError(
+                f"each class must have at least {len(missing) + 1} examples, one for each of "
+                f"train, {' and '.join(missing)}, and {train.classes[scarce]!r} has {counts[scarce]}. Add "
+                "some, or leave the class out."
+            )
         fractions = (1 - sum(missing.values()), *missing.values())
         first, *others = stratified_split(train.labels, fractions, seed)
         cut = {name: Subset(train, rows) for name, rows in zip(missing, others, strict=True)}

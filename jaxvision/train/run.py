@@ -23,7 +23,14 @@ def check_free(path: Path) -> None:
 
     Raises:
         FileExistsError: if `path` is a file, or a directory that holds anything.
+        ValueError: if nothing can be written there.
     """
+    parent = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if parent.is_dir() and not os.access(parent, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"{path} cannot be written, because {parent} may not be changed: choose another "
+            "directory with --out"
+        )
     if path.is_dir() and not any(path.iterdir()):
         return
     if (path / CONFIG).exists():
@@ -45,10 +52,15 @@ def create_run(path: Path, config: dict[str, Any]) -> None:
     """Makes the directory and writes `config.json`, which makes it a run.
 
     Raises:
-        FileExistsError: as `check_free`.
+        FileExistsError, ValueError: as `check_free`.
     """
     check_free(path)
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"{path} cannot be made ({error.strerror}): choose another directory with --out"
+        ) from error
     write_json(path / CONFIG, config)
 
 

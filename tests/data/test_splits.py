@@ -74,6 +74,16 @@ def test_parts_that_the_data_come_with_are_kept_and_only_the_others_are_cut():
             lambda: stratified_split(np.array([0, 0, 0, 1, 1]), (0.5, 0.3, 0.2), 0),
             r"at least 3 examples of each class.*class 1 has 2",
         ),
+        (
+            lambda: complete_splits(
+                {
+                    "train": ArraySource(
+                        np.zeros((5, 2, 2, 1), np.uint8), [0, 0, 0, 1, 1], ("cat", "dog")
+                    )
+                }
+            ),
+            r"at least 3 examples, one for each of train, validation and test, and 'dog' has 2",
+        ),
         (lambda: complete_splits({"test": source()}), r"a part called train, got \['test'\]"),
         (
             lambda: complete_splits({"train": source()}, test_fraction=0.0),

@@ -63,3 +63,9 @@ def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run.write_json(path, {"version": 2})
     assert json.loads(path.read_text()) == {"version": 1}
+
+
+def test_a_directory_that_may_not_be_changed_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(run.os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(ValueError, match=r"deep/run cannot be written, because .* --out"):
+        run.check_free(tmp_path / "deep" / "run")
