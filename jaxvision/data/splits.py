@@ -99,7 +99,8 @@ def complete_splits(
         if counts[scarce] < len(missing) + 1:
             raise ValueError(
                 f"each class must have at least {len(missing) + 1} examples, one for each of "
-                f"train, {' and '.join(missing)}, and {train.classes[scarce]!r} has {counts[scarce]}. Add "
+                f"train, {' and '.join(missing)}, and {train.classes[scarce]!r} has "
+                f"{counts[scarce]}. Add "
                 "some, or leave the class out."
             )
         fractions = (1 - sum(missing.values()), *missing.values())
