@@ -2,10 +2,22 @@
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvision.train import Progress, by_loss, evaluate, fit, fit_epochs, start
+from jaxvision import optim
+from jaxvision.train import (
+    NonFiniteError,
+    Progress,
+    by_loss,
+    evaluate,
+    fit,
+    fit_epochs,
+    init_state,
+    make_train_step,
+    start,
+)
 
 
 def arguments(problem):
@@ -32,11 +44,52 @@ def test_the_parameters_returned_are_those_of_the_best_epoch(problem):
     assert progress.best_epoch == 1 + max(range(6), key=lambda i: scores[i])
     chex.assert_trees_all_equal(progress.best["params"], seen[progress.best_epoch])
 
-    state, history = fit(problem.state(), *arguments(problem), epochs=6)
-    chex.assert_trees_all_equal(state.params, seen[progress.best_epoch])
+
+def test_fit_returns_the_best_and_not_the_last(problem, nine_epochs):
+    seen = {}
+    for progress in fit_epochs(start(problem.state()), *arguments(problem), epochs=5):
+        seen[progress.epoch] = jax.device_get(progress.state.params)
+    planned = dict(zip(nine_epochs, [0, 0, 1, 0, 0, 0, 0, 0, 0], strict=True))
+    state, history = fit(
+        problem.state(),
+        *arguments(problem),
+        epochs=5,
+        score=lambda metrics: planned[metrics["loss"]],
+    )
+    chex.assert_trees_all_equal(state.params, seen[3])
     assert history == progress.history
     measured = evaluate(state.variables, problem.eval_step, problem.validation_feed)
-    assert measured == history[progress.best_epoch - 1]["validation"]
+    assert measured == history[2]["validation"]
+
+
+def test_every_epoch_has_an_order_of_its_own(problem):
+    class Noting:
+        def __init__(self, feed):
+            self.feed, self.epochs = feed, []
+
+        def __getattr__(self, name):
+            return getattr(self.feed, name)
+
+        def handles(self, epoch):
+            self.epochs.append(epoch)
+            return self.feed.handles(epoch)
+
+    feed = Noting(problem.train_feed)
+    fit(
+        problem.state(), problem.train_step, problem.eval_step, feed, problem.validation_feed,
+        epochs=3,
+    )  # fmt: skip
+    assert feed.epochs == [0, 1, 2]
+
+
+def test_what_one_starts_with_survives_a_failure(problem):
+    before = jax.device_get(start(problem.state()).best)
+    step = make_train_step(problem.model, optim.sgd(1e30), normalize=problem.normalization)
+    state = init_state(problem.model, optim.sgd(1e30), jnp.zeros((1, 8, 8, 1)), jax.random.key(0))
+    progress = start(state)
+    with pytest.raises(NonFiniteError):
+        next(fit_epochs(progress, step, *arguments(problem)[1:], epochs=1))
+    chex.assert_trees_all_equal(progress.best, before)
 
 
 @pytest.mark.parametrize(

@@ -59,10 +59,13 @@ def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path, monkeypatch):
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("os.fsync", die)
-    with pytest.raises(KeyboardInterrupt):
-        run.write_json(path, {"version": 2})
-    assert json.loads(path.read_text()) == {"version": 1}
+    for last_moment in (("os.fsync", die), ("pathlib.Path.replace", die)):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(*last_moment)
+            run.write_json(path, {"version": 2})
+        assert json.loads(path.read_text()) == {"version": 1}
+    run.write_json(path, {"version": 2})
+    assert json.loads(path.read_text()) == {"version": 2}
 
 
 def test_a_directory_that_may_not_be_changed_is_named(tmp_path, monkeypatch):
