@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from safetensors.numpy import load_file
 
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.training import read_config, resume, train
@@ -75,6 +76,32 @@ def test_the_same_seed_twice_gives_the_same_bytes_and_another_seed_does_not(run,
         for name in ("model.safetensors", "metrics.jsonl"):
             same = (path / name).read_bytes() == (run.path / name).read_bytes()
             assert same == equal, name
+
+
+def test_the_seed_decides_initial_parameters_and_order_each_by_itself(tmp_path, monkeypatch):
+    import jaxvision.classification.training as training
+
+    open_feed, seeds = training.open_feed, []
+
+    def noting(*arguments, seed, **options):
+        seeds.append(seed)
+        return open_feed(*arguments, seed=seed, **options)
+
+    monkeypatch.setattr(training, "open_feed", noting)
+    written = set()
+    for seed in (0, 1):
+        # At this rate no weight moves: what comes out is what was drawn.
+        config = TrainConfig(
+            model="softmax_regression",
+            epochs=1,
+            learning_rate=1e-30,
+            seed=seed,
+            out=tmp_path / str(seed),
+        )
+        tensors = load_file(train(config, quiet()) / "model.safetensors")
+        written.add(tensors["params/head/kernel"].tobytes())
+    assert len(written) == 2
+    assert seeds == [0, None, None, 1, None, None]  # train, validation and test
 
 
 def test_streaming_gives_the_same_network_as_resident(tmp_path):
