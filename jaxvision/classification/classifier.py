@@ -94,7 +94,13 @@ def evaluate(
     if data is None:
         source: Source = getattr(open_splits(config), part)
     else:
-        parts = open_data(data, channels=channels, data_dir=config.data_dir)
+        # Files of any kind are read as the network needs them; a data set that says what it holds
+        # is not converted behind anyone's back.
+        parts = open_data(
+            data,
+            channels=channels if data.startswith("folder:") else None,
+            data_dir=config.data_dir if data.startswith("tfds:") else None,
+        )
         source = Fitted(lookup("part", part, parts), height, width)
     if tuple(source.classes) != classifier.classes:
         raise ValueError(
@@ -104,8 +110,8 @@ def evaluate(
     given = source[0]["image"].shape[2]
     if given != channels:
         raise ValueError(
-            f"`data` must have images of {channels} channel(s), as the run was trained on, got "
-            f"{given}."
+            f"`data` must have images of {channels} channel(s), as those that the run was trained "
+            f"on, got {given}: measure on other data, or train a run with --channels {given}."
         )
     feed = open_feed(source, min(EVAL_BATCH, len(source)), seed=None, kind=config.feed)
     eval_step = make_eval_step(classifier.model, normalize=classifier.normalization)

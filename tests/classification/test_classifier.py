@@ -1,13 +1,17 @@
 """A finished run in use: the figures it ended with come back, and images get their classes."""
 
+import io
 import json
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from jaxvision.classification.classifier import evaluate, load_classifier, predict
+from jaxvision.classification.config import TrainConfig
+from jaxvision.classification.training import train
 from jaxvision.data.images import ImageError
 from jaxvision.data.sources import digits
 from jaxvision.data.splits import complete_splits
@@ -78,13 +82,16 @@ def test_other_classes_and_other_parts_are_refused(run, tmp_path):
         evaluate(run.path, data)
 
 
-def test_images_of_other_channels_are_refused(run, monkeypatch):
-    # A TFDS set has the channels it has; here the digits stand in for one in colour.
-    monkeypatch.setattr(
-        "jaxvision.classification.classifier.open_data", lambda *_, **__: digits(channels=3)
+def test_images_of_other_channels_are_refused(tmp_path):
+    config = TrainConfig(
+        model="softmax_regression", channels=3, epochs=1, out=tmp_path / "coloured"
     )
-    with pytest.raises(ValueError, match=r"`data` must have images of 1 channel.*got 3"):
-        evaluate(run.path, "tfds:coloured", part="train")
+    path = train(config, Console(file=io.StringIO()))
+    message = r"`data` must have images of 3 channel.*got 1: .*--channels 1"
+    with pytest.raises(ValueError, match=message):
+        evaluate(path, "digits", part="train")
+    with pytest.raises(ValueError, match=r"`images` must have 3 channel.*got 1"):
+        load_classifier(path)(np.zeros((1, 8, 8, 1), np.uint8))
 
 
 def test_what_is_not_a_run_or_not_finished_or_damaged_is_named(run, tmp_path):
