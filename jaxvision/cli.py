@@ -11,6 +11,7 @@ import tyro
 
 from jaxvision.classification.config import TrainConfig
 
+DESCRIPTION = "A functional deep-learning toolkit for vision in JAX."
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -98,7 +99,7 @@ def main() -> int:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
-        app.cli(args=arguments, prog="jaxvision", description=__doc__.split("\n")[0])
+        app.cli(args=arguments, prog="jaxvision", description=DESCRIPTION)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
