@@ -29,12 +29,12 @@ def train(
         config: what to train.
         resume: Go on with the interrupted run in this directory, by its own configuration.
     """
-    from jaxvision.classification import training
+    from jaxvision.classification import record, training
 
     if resume is None:
         training.train(config)
     else:
-        _refuse_other_settings(config, training.read_config(resume), resume)
+        _refuse_other_settings(config, record.read_config(resume), resume)
         training.resume(resume)
 
 

@@ -43,7 +43,7 @@ def test_every_command_line_is_understood(words, monkeypatch):
     import sys
 
     from jaxvision import cli
-    from jaxvision.classification import classifier, report, training
+    from jaxvision.classification import classifier, record, report, training
 
     # What would take long or need files is left out; what the words mean is not.
     called = []
@@ -60,7 +60,7 @@ def test_every_command_line_is_understood(words, monkeypatch):
             raise SystemExit(0)
 
         monkeypatch.setattr(module, name, note)
-    monkeypatch.setattr(training, "read_config", lambda _: TrainConfig())
+    monkeypatch.setattr(record, "read_config", lambda _: TrainConfig())
     monkeypatch.setattr(sys, "argv", ["jaxvision", *words])
     with pytest.raises(SystemExit) as end:
         cli.main()

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from jaxvision.classification.training import EVAL_BATCH, open_splits, read_config
+from jaxvision.classification.record import read_config
+from jaxvision.classification.training import EVAL_BATCH, open_splits
 from jaxvision.data.batches import open_feed
 from jaxvision.data.images import fit_image, read_image
 from jaxvision.data.sources import Source, open_data

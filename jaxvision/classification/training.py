@@ -1,15 +1,9 @@
 """Trains a classifier from a configuration, in a run directory (`jaxvision.train.run`)."""
 
-import dataclasses
-import hashlib
-import importlib.metadata
-import os
-import platform
 import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +14,7 @@ from rich.console import Console
 from jaxvision import optim
 from jaxvision.classification import report
 from jaxvision.classification.config import TrainConfig
+from jaxvision.classification.record import check_same_data, read_config, record_of
 from jaxvision.data.batches import Feed, load_resident, open_feed
 from jaxvision.data.sources import Source, open_data
 from jaxvision.data.splits import Splits, complete_splits
@@ -50,12 +45,9 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
         FileExistsError: if `config.out` is not free.
         NonFiniteError: if the loss becomes NaN or infinite; names the step and what is kept.
     """
-    kind, _, rest = config.data.partition(":")
-    data = Path(rest).resolve().name if kind == "folder" else rest or kind
-    name = re.sub(r"[^\w.-]+", "-", f"{data}-{config.model}")
-    path = config.out or files.free_directory(Path("runs"), name)
-    files.check_free(path)
-    return _run(config, path, Display(console or Console()), going_on=False)
+    if config.out is not None:
+        files.check_free(config.out)  # at once, and not when the data have been read
+    return _run(config, Display(console or Console()), going_on=None)
 
 
 def resume(path: Path, console: Console | None = None) -> Path:
@@ -74,15 +66,7 @@ def resume(path: Path, console: Console | None = None) -> Path:
     if (path / files.RESULT).exists():
         display.note(f"{path} is finished already; its result is in {path / files.RESULT}")
         return path
-    return _run(config, path, display, going_on=True)
-
-
-def read_config(path: Path) -> TrainConfig:
-    """The configuration of the run in `path`."""
-    values = files.read_config(path)["config"]
-    for name in ("out", "data_dir"):
-        values[name] = None if values[name] is None else Path(values[name])
-    return TrainConfig(**values)
+    return _run(config, display, going_on=path)
 
 
 def open_splits(config: TrainConfig, display: Display | None = None) -> Splits:
@@ -105,7 +89,8 @@ def open_splits(config: TrainConfig, display: Display | None = None) -> Splits:
     return Splits(*(Fitted(source, height, width) for source in splits))
 
 
-def _run(config: TrainConfig, path: Path, display: Display, *, going_on: bool) -> Path:
+def _run(config: TrainConfig, display: Display, *, going_on: Path | None) -> Path:
+    """Makes a new run, or goes on with the one in `going_on`; returns its directory."""
     started = time.monotonic()
     make_model = lookup("model", config.model, MODELS)
     make_optimizer = lookup("optimizer", config.optimizer, OPTIMIZERS)
@@ -116,7 +101,7 @@ def _run(config: TrainConfig, path: Path, display: Display, *, going_on: bool) -
         train_feed, validation_feed, test_feed = _open_feeds(config, splits)
         normalization = _normalization(train_feed, splits.train)
     if going_on:
-        _check_same_data(files.read_config(path)["data"], _describe(splits))
+        check_same_data(files.read_config(going_on)["data"], splits)
 
     def smoothed(logits, batch):
         return categorical_cross_entropy(
@@ -134,9 +119,11 @@ def _run(config: TrainConfig, path: Path, display: Display, *, going_on: bool) -
     key = jax.random.key(config.seed)
     progress = start(init_state(model, optimizer, jnp.zeros((1, *image_shape)), key))
     if going_on:
+        path = going_on
         progress = _restore(path, progress, display)
     else:
-        files.create_run(path, _record(config, splits, normalization))
+        path = config.out or files.make_numbered(Path("runs"), _name(config))
+        files.create_run(path, record_of(config, splits, normalization))
     display.note(
         f"{config.model} on {config.data}: {len(splits.train)} training, {len(splits.validation)} "
         f"validation and {len(splits.test)} test images in {len(classes)} classes -> {path}"
@@ -195,6 +182,12 @@ def _keep(
     return last
 
 
+def _name(config: TrainConfig) -> str:
+    kind, _, rest = config.data.partition(":")
+    data = Path(rest).resolve().name if kind == "folder" else rest or kind
+    return re.sub(r"[^\w.-]+", "-", f"{data}-{config.model}")
+
+
 def _open_feeds(config: TrainConfig, splits: Splits) -> tuple[Feed, Feed, Feed]:
     def for_evaluation(source: Source) -> Feed:
         return open_feed(source, min(EVAL_BATCH, len(source)), seed=None, kind=config.feed)
@@ -220,46 +213,6 @@ def _normalization(feed: Feed, source: Source) -> Normalization:
     rows = np.random.default_rng(0).permutation(len(source))[:STATISTICS_SAMPLE]
     parts = np.split(rows, range(100, len(rows), 100))
     return normalization_of(load_resident(Subset(source, part))["image"] for part in parts)
-
-
-def _record(config: TrainConfig, splits: Splits, normalization: Normalization) -> dict[str, Any]:
-    """What `config.json` says: enough to use the network, and to repeat the run."""
-    values = dataclasses.asdict(config)
-    packages = ("jaxvision", "jax", "jaxlib", "flax", "optax", "numpy")
-    return {
-        "config": {k: str(v) if isinstance(v, Path) else v for k, v in values.items()},
-        "data": _describe(splits),
-        "normalization": normalization._asdict(),
-        "versions": {name: importlib.metadata.version(name) for name in packages}
-        | {"python": platform.python_version()},
-        "device": {
-            "kind": jax.devices()[0].device_kind,
-            "count": jax.device_count(),
-            "cpu_cores": os.cpu_count(),
-        },
-    }
-
-
-def _describe(splits: Splits) -> dict[str, Any]:
-    """What a run depends on in its data, and in what a changed data set would show."""
-    labels = {name: np.asarray(part.labels, np.int32) for name, part in splits._asdict().items()}
-    return {
-        "classes": list(splits.train.classes),
-        "image_shape": list(splits.train[0]["image"].shape),
-        "examples": {name: len(part) for name, part in labels.items()},
-        "labels_sha256": {
-            name: hashlib.sha256(part.tobytes()).hexdigest() for name, part in labels.items()
-        },
-    }
-
-
-def _check_same_data(then: dict[str, Any], now: dict[str, Any]) -> None:
-    changed = [f"{key} was {then[key]} and is {now[key]}" for key in then if then[key] != now[key]]
-    if changed:
-        raise ValueError(
-            "the data are no longer those that the run began with: "
-            f"{'; '.join(changed)}. Restore them, or train anew."
-        )
 
 
 def _restore(path: Path, progress: Progress, display: Display) -> Progress:

@@ -42,10 +42,25 @@ def check_free(path: Path) -> None:
         raise FileExistsError(f"{path} is not empty: choose another directory with --out")
 
 
-def free_directory(parent: Path, name: str) -> Path:
-    """The first of parent/name, parent/name-2, parent/name-3, ... that does not exist."""
-    names = (name if i == 1 else f"{name}-{i}" for i in count(1))
-    return next(parent / name for name in names if not (parent / name).exists())
+def make_numbered(parent: Path, name: str) -> Path:
+    """Makes the first of parent/name, parent/name-2, parent/name-3, ... that does not exist.
+
+    Of several processes that ask at once each gets a directory of its own.
+
+    Raises:
+        ValueError: if none can be made.
+    """
+    for i in count(1):
+        path = parent / (name if i == 1 else f"{name}-{i}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if not parent.is_dir():
+                raise _cannot_be_made(path, "its parent is a file") from None
+        except OSError as error:
+            raise _cannot_be_made(path, error.strerror) from error
+        else:
+            return path
 
 
 def create_run(path: Path, config: dict[str, Any]) -> None:
@@ -58,9 +73,7 @@ def create_run(path: Path, config: dict[str, Any]) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(
-            f"{path} cannot be made ({error.strerror}): choose another directory with --out"
-        ) from error
+        raise _cannot_be_made(path, error.strerror) from error
     write_json(path / CONFIG, config)
 
 
@@ -101,3 +114,7 @@ def write_whole(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def _cannot_be_made(path: Path, reason: str | None) -> ValueError:
+    return ValueError(f"{path} cannot be made ({reason}): choose another directory with --out")

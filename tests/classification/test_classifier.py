@@ -102,6 +102,10 @@ def test_what_is_not_a_run_or_not_finished_or_damaged_is_named(run, tmp_path):
     shutil.copy(run.path / "config.json", young)
     with pytest.raises(FileNotFoundError, match=r"has not finished an epoch.*--resume"):
         load_classifier(young)
+    (young / "config.json").write_text('{"config": {"colour": "blue"}}')
+    with pytest.raises(ValueError, match=r"config\.json cannot be understood .* Train anew"):
+        load_classifier(young)
+    shutil.copy(run.path / "config.json", young)
     (young / "model.safetensors").write_bytes((run.path / "model.safetensors").read_bytes()[:-9])
     with pytest.raises(ValueError, match=r"model\.safetensors is damaged"):
         load_classifier(young)

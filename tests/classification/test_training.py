@@ -17,7 +17,8 @@ from rich.console import Console
 from safetensors.numpy import load_file
 
 from jaxvision.classification.config import TrainConfig
-from jaxvision.classification.training import read_config, resume, train
+from jaxvision.classification.record import read_config
+from jaxvision.classification.training import resume, train
 from jaxvision.data.sources import digits
 from jaxvision.train.checkpoint import list_checkpoints
 from jaxvision.train.epoch import NonFiniteError

@@ -1,6 +1,7 @@
 """A run's directory: made once, never written over, each file whole."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -29,12 +30,20 @@ def test_a_directory_with_other_things_or_a_file_is_refused(tmp_path):
 
 
 def test_runs_of_the_same_name_are_numbered(tmp_path):
-    names = []
-    for _ in range(3):
-        path = run.free_directory(tmp_path, "digits-lenet5")
-        path.mkdir()
-        names.append(path.name)
-    assert names == ["digits-lenet5", "digits-lenet5-2", "digits-lenet5-3"]
+    names = [run.make_numbered(tmp_path / "runs", "digits").name for _ in range(3)]
+    assert names == ["digits", "digits-2", "digits-3"]
+
+
+def test_of_many_that_ask_at_once_each_gets_a_directory_of_its_own(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(lambda _: run.make_numbered(tmp_path, "digits"), range(40)))
+    assert len(set(paths)) == 40 and all(path.is_dir() for path in paths)
+
+
+def test_numbering_ends_where_nothing_can_be_made(tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(ValueError, match=r"runs/digits cannot be made .*--out"):
+        run.make_numbered(tmp_path / "runs", "digits")
 
 
 def test_what_is_not_a_run_is_named(tmp_path):
