@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from jaxvision import cli
+from jaxvision.train.checkpoint import list_checkpoints
 
 
 @pytest.fixture
@@ -198,3 +199,29 @@ def test_the_command_is_installed():
     environment = os.environ | {"COLUMNS": "80"}
     done = subprocess.run([command, "--help"], capture_output=True, text=True, env=environment)
     assert done.returncode == 0 and "train" in done.stdout
+
+
+def test_a_disk_that_is_full_is_one_line_and_the_checkpoint_before_it_serves(tmp_path):
+    # A real limit on what a real process may write: the weights fit, the optimizer's state on top
+    # of them does not.
+    path = tmp_path / "run"
+    program = """
+import resource, sys
+from jaxvision.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+sys.exit(main())
+"""
+    options = ("--model", "mlp", "--epochs", "3", "--checkpoint-seconds", "0", "--out", path)
+    environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, "train", *options],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    message = one_line(done.returncode, done.stderr, 1)
+    assert "00000040 cannot be written" in message and "--resume" in message
+    assert list_checkpoints(path / "checkpoints") == []
+    assert (path / "model.safetensors").exists()
+    command = [sys.executable, "-m", "jaxvision", "train", "--resume", path]
+    assert subprocess.run(command, capture_output=True).returncode == 0

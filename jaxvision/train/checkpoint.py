@@ -13,6 +13,7 @@ says. One that is not believed is set aside as `.damaged-00000540` once an older
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -34,40 +35,62 @@ def save_checkpoint(folder: Path, progress: Progress) -> Path:
     """Writes `progress` to `folder/<step>/`, then deletes all but the newest `KEEP` checkpoints.
 
     A step that is there already was saved from the same state and stays.
-    """
-    from orbax.checkpoint import v1 as ocp
 
+    Raises:
+        CheckpointError: if it cannot be written; the earlier checkpoints are as they were.
+    """
     step = int(jax.device_get(progress.state.step))
     final = folder.resolve() / f"{step:08d}"
     if final.exists():
         return final
     partial = folder.resolve() / f".writing-{step:08d}"
     _discard_leftovers(folder)
-    partial.mkdir(parents=True)
-    tensors = _tensors(progress)
-    ocp.save(partial / "tensors", tensors)
-    manifest = {
-        "version": VERSION,
-        "step": step,
-        "best_epoch": progress.best_epoch,
-        "history": progress.history,
-        "tensors": _describe(tensors),
-        "files": {
-            str(path.relative_to(partial)): {"bytes": path.stat().st_size, "sha256": _hash(path)}
-            for path in sorted(partial.rglob("*"))
-            if path.is_file()
-        },
-    }
-    (partial / MANIFEST).write_text(json.dumps(manifest, indent=1))
-    for path in [*partial.rglob("*"), partial]:
-        _flush(path)
-    partial.rename(final)
-    _flush(folder)
+    try:
+        _write(partial, progress)
+        partial.rename(final)
+        _flush(folder)
+    except (OSError, ValueError) as error:  # Orbax reports a full disk as a ValueError
+        shutil.rmtree(partial, ignore_errors=True)
+        free = shutil.disk_usage(folder).free / 1e6 if folder.exists() else 0
+        raise CheckpointError(
+            f"the checkpoint {final} cannot be written: {' '.join(str(error).split())[-200:]}. "
+            f"{free:,.0f} MB are free. Make room and go on with --resume; what was saved before is "
+            "as it was"
+        ) from error
     for old in list_checkpoints(folder)[KEEP:]:
         trash = old.with_name(f".deleting-{old.name}")
         old.rename(trash)
         shutil.rmtree(trash)
     return final
+
+
+def _write(path: Path, progress: Progress) -> None:
+    from orbax.checkpoint import v1 as ocp
+
+    path.mkdir(parents=True)
+    tensors = _tensors(progress)
+    log = logging.getLogger("absl")
+    level = log.level
+    # Orbax logs the traceback of what it raises, and its other threads theirs, even afterwards:
+    # the log is given back only if there was nothing to say.
+    log.setLevel(logging.CRITICAL)
+    ocp.save(path / "tensors", tensors)
+    log.setLevel(level)
+    manifest = {
+        "version": VERSION,
+        "step": int(jax.device_get(progress.state.step)),
+        "best_epoch": progress.best_epoch,
+        "history": progress.history,
+        "tensors": _describe(tensors),
+        "files": {
+            str(file.relative_to(path)): {"bytes": file.stat().st_size, "sha256": _hash(file)}
+            for file in sorted(path.rglob("*"))
+            if file.is_file()
+        },
+    }
+    (path / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    for written in [*path.rglob("*"), path]:
+        _flush(written)
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
