@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, PyTree
 
-from jaxvision.data.sources import Source, read_items
+from jaxvision.data.sources import Item, Source, read_items
 
 Batch = dict[str, Array]
 
@@ -50,8 +50,7 @@ class Feed(Protocol):
 def epoch_order(
     examples: int, batch_size: int, seed: int | None, epoch: int
 ) -> tuple[Int[np.ndarray, "steps b"], Bool[np.ndarray, "steps b"]]:
-    """Which row goes where in an epoch, and which are not mere filling; `seed=None` keeps the
-    order.
+    """Which row goes where in an epoch, and which is no mere filling; no seed keeps the order.
 
     A pure function of its arguments: the same on every machine, for any number of workers or
     devices.
@@ -92,11 +91,7 @@ def load_resident(source: Source) -> dict[str, np.ndarray]:
 
     def load(indices: range) -> None:
         for i, item in zip(indices, read_items(source, indices), strict=True):
-            if item["image"].shape != images.shape[1:]:
-                raise ValueError(
-                    f"images must all have one shape, but the first is {images.shape[1:]} and "
-                    f"number {i} is {item['image'].shape}; give an image size to bring them to."
-                )
+            _check_shape(item["image"], i, images.shape[1:])
             images[i] = item["image"]
 
     # Photographs are decoded outside Python's lock; for a 28 x 28 digit the lock is all there is,
@@ -159,12 +154,13 @@ class StreamingFeed:
         self.source, self.threads = source, threads
         self.examples, self.batch_size, self.seed = len(source), batch_size, seed
         _check_batch_size(self.examples, batch_size)
+        self.shape = source[0]["image"].shape
 
     def handles(self, epoch: int) -> Iterator[Batch]:
         import grain
 
         rows, mask = epoch_order(self.examples, self.batch_size, self.seed, epoch)
-        examples = grain.MapDataset.source(rows.ravel()).map(lambda row: self.source[int(row)])
+        examples = grain.MapDataset.source(rows.ravel()).map(self._read)
         read_ahead = grain.ReadOptions(
             num_threads=self.threads, prefetch_buffer_size=4 * self.batch_size
         )
@@ -182,6 +178,19 @@ class StreamingFeed:
     def gather(self, data: PyTree, handle: Batch) -> Batch:
         del data
         return handle
+
+    def _read(self, row: np.integer) -> Item:
+        item = self.source[int(row)]
+        _check_shape(item["image"], int(row), self.shape)
+        return item
+
+
+def _check_shape(image: np.ndarray, i: int, first: tuple[int, ...]) -> None:
+    if image.shape != first:
+        raise ValueError(
+            f"images must all have one shape, but the first is {first} and number {i} is "
+            f"{image.shape}: bring them to one size (`Fitted`, or `--image-size`)."
+        )
 
 
 def _check_batch_size(examples: int, batch_size: int) -> None:

@@ -117,9 +117,11 @@ class Ragged(ArraySource):
         return example | {"image": example["image"][: 1 + (int(i) != 3)]}
 
 
-def test_images_of_different_shapes_are_named(source):
+@pytest.mark.parametrize("kind", ["resident", "streaming"])
+def test_images_of_different_shapes_are_named(source, kind):
     with pytest.raises(ValueError, match=r"the first is \(2, 2, 3\) and number 3 is \(1, 2, 3\)"):
-        load_resident(Ragged(source.images, source.labels))
+        feed = open_feed(Ragged(source.images, source.labels), BATCH, seed=None, kind=kind)
+        batches(feed, 0)
 
 
 class Broken(ArraySource):
