@@ -202,8 +202,7 @@ def _open_feeds(config: TrainConfig, splits: Splits) -> tuple[Feed, Feed, Feed]:
 def _learning_rate(config: TrainConfig, feed: Feed) -> optim.ScalarOrSchedule:
     if config.schedule == "constant":
         return config.learning_rate
-    steps = config.epochs * -(-feed.examples // feed.batch_size)
-    return optax.cosine_decay_schedule(config.learning_rate, steps)
+    return optax.cosine_decay_schedule(config.learning_rate, config.epochs * feed.steps)
 
 
 def _normalization(feed: Feed, source: Source) -> Normalization:

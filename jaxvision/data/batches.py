@@ -34,7 +34,8 @@ class Feed(Protocol):
     """What the training loop needs to know of data."""
 
     examples: int  # n
-    batch_size: int
+    batch_size: int  # b
+    steps: int  # batches an epoch
     data: PyTree  # arrays that stay on the device; an argument of the program, not a constant in it
     resident: bool  # whether a whole epoch's handles are small enough to hand over at once
 
@@ -45,6 +46,11 @@ class Feed(Protocol):
     def gather(self, data: PyTree, handle: PyTree) -> Batch:
         """The batch that `handle` stands for; traced into the step."""
         ...
+
+
+def steps_of(examples: int, batch_size: int) -> int:
+    """Batches an epoch, the short last one included."""
+    return -(-examples // batch_size)
 
 
 def epoch_order(
@@ -59,7 +65,7 @@ def epoch_order(
         order = np.arange(examples)
     else:
         order = np.random.default_rng((seed, epoch)).permutation(examples)
-    steps = -(-examples // batch_size)
+    steps = steps_of(examples, batch_size)
     rows = np.resize(order, steps * batch_size).astype(np.int32)  # repeats from the beginning
     mask = np.arange(steps * batch_size) < examples
     return rows.reshape(steps, batch_size), mask.reshape(steps, batch_size)
@@ -122,6 +128,7 @@ class ResidentFeed:
         """
         self.examples, self.batch_size, self.seed = len(arrays["label"]), batch_size, seed
         _check_batch_size(self.examples, batch_size)
+        self.steps = steps_of(self.examples, batch_size)
         self.data = jax.device_put(arrays)
 
     def handles(self, epoch: int) -> Iterator[dict[str, Array]]:
@@ -154,6 +161,7 @@ class StreamingFeed:
         self.source, self.threads = source, threads
         self.examples, self.batch_size, self.seed = len(source), batch_size, seed
         _check_batch_size(self.examples, batch_size)
+        self.steps = steps_of(self.examples, batch_size)
         self.shape = source[0]["image"].shape
 
     def handles(self, epoch: int) -> Iterator[Batch]:

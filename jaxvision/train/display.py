@@ -30,14 +30,12 @@ class Display:
     @contextmanager
     def training(self, epochs: int, feed: Any, epochs_made: int = 0) -> Iterator:
         """Shows the bar; yields `track`, which wraps the steps of an epoch and moves it."""
-        steps = -(-feed.examples // feed.batch_size)
         task = self._progress.add_task(
-            "training", total=epochs * steps, completed=epochs_made * steps, speed=""
+            "training", total=epochs * feed.steps, completed=epochs_made * feed.steps, speed=""
         )
 
-        def track(epoch_steps: Iterator[T], total: int) -> Iterator[T]:
-            del total
-            for step in epoch_steps:
+        def track(steps: Iterator[T]) -> Iterator[T]:
+            for step in steps:
                 yield step
                 speed = self._progress.tasks[task].speed  # of the last half minute
                 text = f"{speed * feed.batch_size:,.0f} images/s" if speed else ""

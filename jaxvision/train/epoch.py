@@ -18,7 +18,7 @@ from jaxtyping import PyTree
 from jaxvision.train.state import TrainState, Variables
 from jaxvision.train.step import Totals
 
-Track = Callable[[Iterator, int], Iterator]  # wraps an iterator of so many steps, to show progress
+Track = Callable[[Iterator], Iterator]  # wraps an epoch's steps, to show progress
 
 STEPS_AHEAD = 16  # how many steps the host may queue on the device before it reads a result
 
@@ -35,8 +35,7 @@ class NonFiniteError(FloatingPointError):
         )
 
 
-def untracked(steps: Iterator, total: int) -> Iterator:
-    del total
+def untracked(steps: Iterator) -> Iterator:
     return steps
 
 
@@ -75,7 +74,7 @@ def make_train_epoch(train_step: Callable, feed: Any, *, scan: bool | None = Non
 
         def steps() -> Iterator[Totals]:
             nonlocal state
-            for handle in track(feed.handles(epoch), -(-feed.examples // feed.batch_size)):
+            for handle in track(feed.handles(epoch)):
                 state, totals = step_once(state, feed.data, handle)
                 yield totals
 

@@ -63,7 +63,7 @@ def test_streaming_gives_the_same_batches_as_resident(source, seed):
     resident, streaming = feeds(source, seed)
     for epoch in (0, 1):
         pairs = list(zip(batches(resident, epoch), batches(streaming, epoch), strict=True))
-        assert len(pairs) == 5
+        assert len(pairs) == resident.steps == streaming.steps == 5
         for ours, theirs in pairs:
             assert ours.keys() == theirs.keys() == {"image", "label", "mask"}
             for name in ours:

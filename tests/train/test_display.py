@@ -14,14 +14,14 @@ RECORD = {
 
 
 class Feed:
-    examples, batch_size = 10, 4  # three steps
+    steps, batch_size = 3, 4
 
 
 def shown(*, terminal):
     console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
     display = Display(console)
     with display.training(20, Feed(), epochs_made=6) as track:
-        assert list(track(iter("abc"), 3)) == ["a", "b", "c"]
+        assert list(track(iter("abc"))) == ["a", "b", "c"]
         display.epoch(RECORD, 20, best=True)
     return console.file.getvalue()
 

@@ -146,14 +146,14 @@ def test_the_score_decides_what_best_means(problem):
 def test_track_sees_every_step(problem):
     calls = []
 
-    def track(steps, total):
+    def track(steps):
         for step in steps:
-            calls.append(total)
+            calls.append(step)
             yield step
 
     for _ in fit_epochs(start(problem.state()), *arguments(problem), epochs=2, track=track):
         pass
-    assert calls == [20] * 40
+    assert len(calls) == 2 * 20
 
 
 def test_progress_begins_with_nothing_made(problem):
