@@ -19,7 +19,16 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxvision.optim.base import Scalar, ScalarOrSchedule, descend, require
+from jaxvision.optim.base import (
+    Scalar,
+    ScalarOrSchedule,
+    chain,
+    descend,
+    map_leaves,
+    require,
+    transformation,
+    zeros_like,
+)
 
 
 class ScaleByAdamState(NamedTuple):
@@ -45,26 +54,19 @@ def scale_by_adam(
     require("eps", eps, low=0, high=float("inf"))
 
     def init(params):
-        # Two trees of zeros and not one twice: a donated state must not alias itself.
-        mu = jax.tree.map(jnp.zeros_like, params)
-        nu = jax.tree.map(jnp.zeros_like, params)
-        return ScaleByAdamState(count=jnp.zeros([], jnp.int32), mu=mu, nu=nu)
+        count = jnp.zeros([], jnp.int32)
+        return ScaleByAdamState(count=count, mu=zeros_like(params), nu=zeros_like(params))
 
     def update(updates, state, params=None):
         del params
         t = state.count + 1
-        # A traced float32 b1 would widen bfloat16 moments: each result keeps its own dtype.
-        mu = jax.tree.map(lambda m, g: (b1 * m + (1 - b1) * g).astype(m.dtype), state.mu, updates)
-        nu = jax.tree.map(
-            lambda v, g: (b2 * v + (1 - b2) * g**2).astype(v.dtype), state.nu, updates
-        )
+        mu = map_leaves(lambda m, g: b1 * m + (1 - b1) * g, state.mu, updates)
+        nu = map_leaves(lambda v, g: b2 * v + (1 - b2) * g**2, state.nu, updates)
         c1, c2 = _one_minus_power(b1, t), _one_minus_power(b2, t)
-        updates = jax.tree.map(
-            lambda m, v: (m / c1 / (jnp.sqrt(v / c2) + eps)).astype(m.dtype), mu, nu
-        )
+        updates = map_leaves(lambda m, v: m / c1 / (jnp.sqrt(v / c2) + eps), mu, nu)
         return updates, ScaleByAdamState(count=t, mu=mu, nu=nu)
 
-    return optax.GradientTransformation(init, update)
+    return transformation(ScaleByAdamState, init, update)
 
 
 def adam(
@@ -78,7 +80,7 @@ def adam(
     Raises:
         ValueError: if a hyperparameter is a number outside its range (`scale_by_adam`, `descend`).
     """
-    return optax.chain(scale_by_adam(b1, b2, eps), descend(learning_rate))
+    return chain(scale_by_adam(b1, b2, eps), descend(learning_rate))
 
 
 def _one_minus_power(decay: Scalar, t: Int[Array, ""]) -> Float[Array, ""]:

@@ -7,13 +7,13 @@ Adam, and anything of Optax's may stand between the two.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 Scalar: TypeAlias = int | float | np.floating | Float[Array, ""] | Float[np.ndarray, ""]
 Schedule: TypeAlias = Callable[[Int[Array, ""]], Scalar]  # updates made so far -> value
@@ -48,11 +48,76 @@ def descend(learning_rate: ScalarOrSchedule) -> optax.GradientTransformation:
     def update(updates, state, params=None):
         del params
         rate = learning_rate(state.count) if callable(learning_rate) else learning_rate
-        # A float32 rate would widen bfloat16 parameters' updates.
-        updates = jax.tree.map(lambda u: (-rate * u).astype(u.dtype), updates)
+        updates = map_leaves(lambda u: -rate * u, updates)
         return updates, DescendState(count=state.count + 1)
 
-    return optax.GradientTransformation(init, update)
+    return transformation(DescendState, init, update)
+
+
+def transformation(
+    State: type,  # noqa: N803 (a class)
+    init: Callable[[PyTree], Any],
+    update: Callable[..., tuple[PyTree, Any]],
+) -> optax.GradientTransformation:
+    """An `optax.GradientTransformation` that refuses what it cannot work with.
+
+    Its `init` raises ValueError if a parameter is not floating-point, its `update` if the state is
+    not a `State`, the NamedTuple that `init` returns.
+    """
+
+    def checked_init(params):
+        check_floating(params)
+        return init(params)
+
+    def checked_update(updates, state, params=None):
+        if not isinstance(state, State):
+            raise ValueError(
+                f"`state` must be the {State.__name__} that this optimizer's `init` returned, "
+                f"got {type(state).__name__}: each optimizer goes on from its own state only."
+            )
+        return update(updates, state, params)
+
+    return optax.GradientTransformation(checked_init, checked_update)
+
+
+def chain(*transformations: optax.GradientTransformation) -> optax.GradientTransformation:
+    """`optax.chain`, with an error of its own for a state of another optimizer."""
+    inner = optax.chain(*transformations)
+
+    def update(updates, state, params=None):
+        if not isinstance(state, tuple) or len(state) != len(transformations):
+            raise ValueError(
+                f"`state` must be what this optimizer's `init` returned, a tuple of "
+                f"{len(transformations)}, got {type(state).__name__}: each optimizer goes on from "
+                f"its own state only."
+            )
+        return inner.update(updates, state, params)
+
+    return optax.GradientTransformation(inner.init, update)
+
+
+def map_leaves(function: Callable, tree: PyTree, *rest: PyTree) -> PyTree:
+    """`jax.tree.map` whose results have the dtypes of `tree`.
+
+    A traced float32 hyperparameter would otherwise widen bfloat16 states and updates.
+    """
+    return jax.tree.map(lambda x, *ys: function(x, *ys).astype(x.dtype), tree, *rest)
+
+
+def zeros_like(params: PyTree) -> PyTree:
+    """Fresh zeros; each call's are its own, for a donated state must not alias itself."""
+    return jax.tree.map(jnp.zeros_like, params)
+
+
+def check_floating(params: PyTree) -> None:
+    """Raises ValueError if a leaf of `params` is not of a floating-point type; names it."""
+    for path, leaf in jax.tree.leaves_with_path(params):
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            raise ValueError(
+                f"`params` must be floating-point, but {jax.tree_util.keystr(path) or 'it'} is "
+                f"{jnp.result_type(leaf)}: an integer has no gradient. Cast it, or leave it out "
+                f"(`optax.partition`)."
+            )
 
 
 def require(name: str, value: Scalar, *, low: Scalar, high: Scalar) -> None:
@@ -63,3 +128,13 @@ def require(name: str, value: Scalar, *, low: Scalar, high: Scalar) -> None:
     """
     if not isinstance(value, jax.core.Tracer) and not low <= value < high:
         raise ValueError(f"`{name}` must be in [{low}, {high}), got {value}.")
+
+
+def require_positive(name: str, value: Scalar) -> None:
+    """Holds a concrete hyperparameter to (0, inf); a traced one passes.
+
+    Raises:
+        ValueError: if `value` is outside, or not a number.
+    """
+    if not isinstance(value, jax.core.Tracer) and not 0 < value < float("inf"):
+        raise ValueError(f"`{name}` must be positive and finite, got {value}.")
