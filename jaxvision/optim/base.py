@@ -6,6 +6,7 @@ direction of ascent; `descend` then takes the step, so `chain(scale_by_adam(), d
 Adam, and anything of Optax's may stand between the two.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -55,7 +56,7 @@ def descend(learning_rate: ScalarOrSchedule) -> optax.GradientTransformation:
 
 
 def transformation(
-    State: type,  # noqa: N803 (a class)
+    State: type,
     init: Callable[[PyTree], Any],
     update: Callable[..., tuple[PyTree, Any]],
 ) -> optax.GradientTransformation:
@@ -109,6 +110,15 @@ def zeros_like(params: PyTree) -> PyTree:
     return jax.tree.map(jnp.zeros_like, params)
 
 
+def check_given(params: PyTree | None) -> None:
+    """Raises ValueError if `update` was called without the parameters."""
+    if params is None:
+        raise ValueError(
+            "`params` must be given to `update`, for this transformation reads the parameters: "
+            "call `optimizer.update(gradients, state, params)`."
+        )
+
+
 def check_floating(params: PyTree) -> None:
     """Raises ValueError if a leaf of `params` is not of a floating-point type; names it."""
     for path, leaf in jax.tree.leaves_with_path(params):
@@ -138,3 +148,29 @@ def require_positive(name: str, value: Scalar) -> None:
     """
     if not isinstance(value, jax.core.Tracer) and not 0 < value < float("inf"):
         raise ValueError(f"`{name}` must be positive and finite, got {value}.")
+
+
+def require_in(name: str, value: Scalar, interval: str) -> None:
+    """Holds a concrete hyperparameter to an interval; a traced one passes, for it has no value yet.
+
+    Args:
+        interval: as it is written: "[0, 1)", "(0, inf)".
+
+    Raises:
+        ValueError: if `value` is outside, or not a number.
+    """
+    if isinstance(value, jax.core.Tracer):
+        return
+    low, high = (float(end) for end in interval[1:-1].split(","))
+    above = low <= value if interval[0] == "[" else low < value
+    below = value <= high if interval[-1] == "]" else value < high
+    if not (above and below):
+        raise ValueError(f"`{name}` must be in {interval}, got {value}.")
+
+
+def one_minus_power(decay: Scalar, t: Int[Array, ""] | np.integer) -> Float[Array, ""]:
+    """1 - decay^t, exact in float32, where `1 - 0.999**1` is wrong in the fifth digit."""
+    if isinstance(decay, jax.Array):
+        return -jnp.expm1(t * jnp.log(decay))
+    log_decay = math.log(decay) if decay > 0 else -math.inf  # in double precision
+    return -jnp.expm1(t * log_decay)
