@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, Int
 
 from jaxvision.optim.base import (
     ScalarOrSchedule,
