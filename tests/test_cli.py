@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,14 @@ def test_train_prints_a_line_an_epoch_and_a_table_without_control_characters(dig
     result = json.loads((path / "result.json").read_text())
     assert f"{100 * result['test']['accuracy']:.2f} %" in output
     assert "\x1b" not in output and "\r" not in output
+
+
+def test_help_names_every_optimizer(jaxvision):
+    from jaxvision.classification.training import OPTIMIZERS
+
+    code, output, _ = jaxvision("train", "--help")
+    assert code == 0
+    assert all(re.search(rf"\b{name}\b", output) for name in OPTIMIZERS)
 
 
 def test_evaluate_prints_every_class(jaxvision, digits_run):

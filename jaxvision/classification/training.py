@@ -32,7 +32,22 @@ from jaxvision.train.fit import Progress, fit_epochs, start
 from jaxvision.train.state import init_state
 from jaxvision.train.step import accuracy, cross_entropy, make_eval_step, make_train_step, means
 
-OPTIMIZERS = {"adam": optim.adam, "sgd": optim.sgd}
+OPTIMIZERS = {
+    "adadelta": optim.adadelta,
+    "adagrad": optim.adagrad,
+    "adam": optim.adam,
+    "adam_uncorrected": optim.adam_uncorrected,
+    "adamax": optim.adamax,
+    "adamw": optim.adamw,
+    "centered_rmsprop": optim.centered_rmsprop,
+    "ema_momentum": optim.ema_momentum,
+    "heavy_ball": optim.heavy_ball,
+    "momentum": optim.momentum,
+    "nadam": optim.nadam,
+    "nesterov": optim.nesterov,
+    "rmsprop": optim.rmsprop,
+    "sgd": optim.sgd,
+}
 EVAL_BATCH = 256
 STATISTICS_SAMPLE = 5_000  # images of a streamed set that the normalisation is computed from
 

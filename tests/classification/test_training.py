@@ -162,6 +162,19 @@ def test_nothing_is_created_when_the_configuration_cannot_work(tmp_path):
         assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(("name", "rate"), [("adamw", 0.02), ("nesterov", 0.02), ("adagrad", 0.1)])
+def test_other_optimizers_train(name, rate, tmp_path):
+    config = TrainConfig(
+        model="softmax_regression",
+        optimizer=name,
+        learning_rate=rate,
+        epochs=4,
+        out=tmp_path / "run",
+    )
+    result = json.loads((train(config, quiet()) / "result.json").read_text())
+    assert result["test"]["accuracy"] > 0.7
+
+
 def test_patience_stops_early(tmp_path):
     config = TrainConfig(
         model="softmax_regression", learning_rate=0.3, epochs=60, patience=2, out=tmp_path / "run"
