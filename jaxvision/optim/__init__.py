@@ -12,7 +12,8 @@ from jaxvision.optim.adam import (
 )
 from jaxvision.optim.adamax import ScaleByAdamaxState, adamax, scale_by_adamax
 from jaxvision.optim.adamw import adamw
-from jaxvision.optim.base import DescendState, Scalar, ScalarOrSchedule, Schedule, descend
+from jaxvision.optim.base import DescendState, descend
+from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, Schedule
 from jaxvision.optim.masks import Mask, everything, kernels, named
 from jaxvision.optim.momentum import (
     VelocityState,

@@ -18,16 +18,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
-from jaxvision.optim.base import (
-    Scalar,
-    ScalarOrSchedule,
-    chain,
-    descend,
-    map_leaves,
-    require_in,
-    transformation,
-    zeros_like,
-)
+from jaxvision.optim.base import chain, descend, map_leaves, transformation, zeros_like
+from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 
 
 class ScaleByAdadeltaState(NamedTuple):
@@ -43,8 +35,8 @@ def scale_by_adadelta(rho: Scalar = 0.9, eps: Scalar = 1e-6) -> optax.GradientTr
     Raises:
         ValueError: if `rho` is a number outside [0, 1), or `eps` a negative one.
     """
-    require_in("rho", rho, "[0, 1)")
-    require_in("eps", eps, "[0, inf)")
+    require("rho", rho, "[0, 1)")
+    require("eps", eps, "[0, inf)")
 
     def init(params):
         return ScaleByAdadeltaState(E=zeros_like(params), D=zeros_like(params))

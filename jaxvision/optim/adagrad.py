@@ -19,15 +19,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
-from jaxvision.optim.base import (
-    Scalar,
-    ScalarOrSchedule,
-    chain,
-    descend,
-    map_leaves,
-    require_in,
-    transformation,
-)
+from jaxvision.optim.base import chain, descend, map_leaves, transformation
+from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 
 
 class ScaleByAdagradState(NamedTuple):
@@ -44,8 +37,8 @@ def scale_by_adagrad(eps: Scalar = 1e-10, initial: Scalar = 0.0) -> optax.Gradie
     Raises:
         ValueError: if `eps` or `initial` is a number that is negative or not finite.
     """
-    require_in("eps", eps, "[0, inf)")
-    require_in("initial", initial, "[0, inf)")
+    require("eps", eps, "[0, inf)")
+    require("initial", initial, "[0, inf)")
 
     def init(params):
         return ScaleByAdagradState(G=jax.tree.map(lambda w: jnp.full_like(w, initial), params))

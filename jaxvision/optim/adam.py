@@ -27,16 +27,14 @@ import optax
 from jaxtyping import Array, Int, PyTree
 
 from jaxvision.optim.base import (
-    Scalar,
-    ScalarOrSchedule,
     chain,
     descend,
     map_leaves,
     one_minus_power,
-    require_in,
     transformation,
     zeros_like,
 )
+from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 
 
 class ScaleByAdamState(NamedTuple):
@@ -65,10 +63,10 @@ def scale_by_adam(
         ValueError: if `b1` or `b2` is a number outside [0, 1), or `eps` or `eps_root` a negative
             one.
     """
-    require_in("b1", b1, "[0, 1)")
-    require_in("b2", b2, "[0, 1)")
-    require_in("eps", eps, "[0, inf)")
-    require_in("eps_root", eps_root, "[0, inf)")
+    require("b1", b1, "[0, 1)")
+    require("b2", b2, "[0, 1)")
+    require("eps", eps, "[0, inf)")
+    require("eps_root", eps_root, "[0, inf)")
 
     def init(params):
         count = jnp.zeros([], jnp.int32)
@@ -94,9 +92,9 @@ def scale_by_adam_uncorrected(
     Raises:
         ValueError: if `b1` or `b2` is a number outside [0, 1), or `eps` a negative one.
     """
-    require_in("b1", b1, "[0, 1)")
-    require_in("b2", b2, "[0, 1)")
-    require_in("eps", eps, "[0, inf)")
+    require("b1", b1, "[0, 1)")
+    require("b2", b2, "[0, 1)")
+    require("eps", eps, "[0, inf)")
 
     def init(params):
         return ScaleByAdamUncorrectedState(mu=zeros_like(params), nu=zeros_like(params))

@@ -13,7 +13,8 @@ decay, not biases and norms, where theirs decay everything: `mask=everything` is
 import optax
 
 from jaxvision.optim.adam import scale_by_adam
-from jaxvision.optim.base import Scalar, ScalarOrSchedule, chain, descend, require_in
+from jaxvision.optim.base import chain, descend
+from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 from jaxvision.optim.masks import Mask, kernels
 from jaxvision.optim.regularize import l2
 
@@ -34,7 +35,7 @@ def adamw(
         ValueError: if a hyperparameter is a number outside its range (`scale_by_adam`, `descend`;
             `weight_decay` [0, inf)), or if `mask` fits no parameter.
     """
-    require_in("weight_decay", weight_decay, "[0, inf)")
+    require("weight_decay", weight_decay, "[0, inf)")
     return chain(
         scale_by_adam(b1, b2, eps, eps_root), l2(weight_decay, mask), descend(learning_rate)
     )

@@ -28,14 +28,8 @@ import optax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from jaxvision.optim.adam import scale_by_adam
-from jaxvision.optim.base import (
-    Scalar,
-    chain,
-    descend,
-    map_leaves,
-    require_positive,
-    transformation,
-)
+from jaxvision.optim.base import chain, descend, map_leaves, transformation
+from jaxvision.optim.hyperparameters import Scalar, require
 
 
 class ScaleByRandomRatesState(NamedTuple):
@@ -130,8 +124,8 @@ def require_interval(eta_min: Scalar, eta_max: Scalar) -> None:
     Raises:
         ValueError: if they are not that.
     """
-    require_positive("eta_min", eta_min)
-    require_positive("eta_max", eta_max)
+    require("eta_min", eta_min, "(0, inf)")
+    require("eta_max", eta_max, "(0, inf)")
     traced = isinstance(eta_min, jax.core.Tracer) or isinstance(eta_max, jax.core.Tracer)
     if not traced and eta_min > eta_max:
         raise ValueError(

@@ -55,8 +55,8 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jaxvision.optim.alrao import log_interpolate, require_interval
-from jaxvision.optim.averaging import require_count
-from jaxvision.optim.base import Scalar, map_leaves, transformation
+from jaxvision.optim.base import map_leaves, transformation
+from jaxvision.optim.hyperparameters import Scalar, require_whole
 
 Heads = dict[str, Float[Array, "copies ..."]]  # {"kernel": [copies, d, c], "bias": [copies, c]}
 
@@ -73,7 +73,7 @@ def init_heads(key: PRNGKeyArray, features: int, classes: int, copies: int) -> H
         ValueError: if one of the three numbers is below 1.
     """
     for name, value in (("features", features), ("classes", classes), ("copies", copies)):
-        require_count(name, value)
+        require_whole(name, value, low=1)
     draw = jax.nn.initializers.lecun_normal(batch_axis=0)
     return {
         "kernel": draw(key, (copies, features, classes), jnp.float32),
@@ -88,7 +88,7 @@ def head_rates(eta_min: Scalar, eta_max: Scalar, copies: int) -> Float[Array, " 
         ValueError: if `copies` is below 1, or the interval is not one of positive numbers
             (`jaxvision.optim.alrao.require_interval`).
     """
-    require_count("copies", copies)
+    require_whole("copies", copies, low=1)
     require_interval(eta_min, eta_max)
     fraction = jnp.linspace(0.0, 1.0, copies) if copies > 1 else jnp.array([0.5])
     return log_interpolate(eta_min, eta_max, fraction)

@@ -28,7 +28,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxvision.optim.base import Scalar, require_in
+from jaxvision.optim.hyperparameters import Scalar, require, require_whole
 
 
 def bayes_init(copies: int) -> Float[Array, " copies"]:
@@ -37,7 +37,7 @@ def bayes_init(copies: int) -> Float[Array, " copies"]:
     Raises:
         ValueError: if `copies` is below 1.
     """
-    require_count("copies", copies)
+    require_whole("copies", copies, low=1)
     return jnp.full(copies, -math.log(copies), jnp.float32)
 
 
@@ -70,8 +70,8 @@ def switch_init(copies: int, theta: Scalar = 0.9999) -> SwitchState:
     Raises:
         ValueError: if `copies` is below 1, or `theta` a number outside [0, 1).
     """
-    require_count("copies", copies)
-    require_in("theta", theta, "[0, 1)")
+    require_whole("copies", copies, low=1)
+    require("theta", theta, "[0, 1)")
     if isinstance(theta, jax.Array):
         log_prior = jnp.stack([jnp.log(theta), jnp.log1p(-theta)]).astype(jnp.float32)
     else:  # in double precision, for float32 has 1 - .9999 wrong in the fourth digit
@@ -90,9 +90,3 @@ def switch_update(state: SwitchState, log_likelihoods: Float[Array, " copies"]) 
     log_stays = jnp.stack([log_stay + log_r, log_s])
     log_joint = jnp.logaddexp(log_stays, (state.log_prior + log_pool)[:, None])
     return SwitchState(t, state.log_prior, log_joint - jax.nn.logsumexp(log_joint))
-
-
-def require_count(name: str, value: int) -> None:
-    """Raises ValueError if `value` is below 1."""
-    if value < 1:
-        raise ValueError(f"`{name}` must be at least 1, got {value}.")

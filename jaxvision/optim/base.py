@@ -1,4 +1,4 @@
-"""What the optimizers share: where the sign flips, what a learning rate is, argument checks.
+"""What the optimizers share: where the sign flips, how states and dtypes are kept.
 
 An optimizer is an `optax.GradientTransformation`, two pure functions: `init(params) -> state` and
 `update(gradients, state, params) -> (updates, state)`. A `scale_by_*` turns the gradient into a
@@ -8,7 +8,7 @@ Adam, and anything of Optax's may stand between the two.
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-Scalar: TypeAlias = int | float | np.floating | Float[Array, ""] | Float[np.ndarray, ""]
-Schedule: TypeAlias = Callable[[Int[Array, ""]], Scalar]  # updates made so far -> value
-ScalarOrSchedule: TypeAlias = Scalar | Schedule
+from jaxvision.optim import hyperparameters
+from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule
 
 
 class DescendState(NamedTuple):
@@ -39,8 +38,7 @@ def descend(learning_rate: ScalarOrSchedule) -> optax.GradientTransformation:
     Raises:
         ValueError: if `learning_rate` is a number that is negative or not finite.
     """
-    if not callable(learning_rate):
-        require("learning_rate", learning_rate, low=0, high=float("inf"))
+    hyperparameters.require("learning_rate", learning_rate, "[0, inf)")
 
     def init(params):
         del params
@@ -130,6 +128,14 @@ def check_floating(params: PyTree) -> None:
             )
 
 
+def one_minus_power(decay: Scalar, t: Int[Array, ""] | np.integer) -> Float[Array, ""]:
+    """1 - decay^t, exact in float32, where `1 - 0.999**1` is wrong in the fifth digit."""
+    if isinstance(decay, jax.Array):
+        return -jnp.expm1(t * jnp.log(decay))
+    log_decay = math.log(decay) if decay > 0 else -math.inf  # in double precision
+    return -jnp.expm1(t * log_decay)
+
+
 def require(name: str, value: Scalar, *, low: Scalar, high: Scalar) -> None:
     """Holds a concrete hyperparameter to [low, high); a traced one passes, for it has no value yet.
 
@@ -148,29 +154,3 @@ def require_positive(name: str, value: Scalar) -> None:
     """
     if not isinstance(value, jax.core.Tracer) and not 0 < value < float("inf"):
         raise ValueError(f"`{name}` must be positive and finite, got {value}.")
-
-
-def require_in(name: str, value: Scalar, interval: str) -> None:
-    """Holds a concrete hyperparameter to an interval; a traced one passes, for it has no value yet.
-
-    Args:
-        interval: as it is written: "[0, 1)", "(0, inf)".
-
-    Raises:
-        ValueError: if `value` is outside, or not a number.
-    """
-    if isinstance(value, jax.core.Tracer):
-        return
-    low, high = (float(end) for end in interval[1:-1].split(","))
-    above = low <= value if interval[0] == "[" else low < value
-    below = value <= high if interval[-1] == "]" else value < high
-    if not (above and below):
-        raise ValueError(f"`{name}` must be in {interval}, got {value}.")
-
-
-def one_minus_power(decay: Scalar, t: Int[Array, ""] | np.integer) -> Float[Array, ""]:
-    """1 - decay^t, exact in float32, where `1 - 0.999**1` is wrong in the fifth digit."""
-    if isinstance(decay, jax.Array):
-        return -jnp.expm1(t * jnp.log(decay))
-    log_decay = math.log(decay) if decay > 0 else -math.inf  # in double precision
-    return -jnp.expm1(t * log_decay)

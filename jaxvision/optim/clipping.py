@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
-from jaxvision.optim.base import Scalar, map_leaves, require_in, transformation
+from jaxvision.optim.base import map_leaves, transformation
+from jaxvision.optim.hyperparameters import Scalar, require
 from jaxvision.optim.masks import Mask, everything, resolve
 
 
@@ -35,7 +36,7 @@ def clip_by_value(limit: Scalar, mask: Mask = everything) -> optax.GradientTrans
         ValueError: if `limit` is a number that is not positive and finite, or if `mask` fits no
             parameter.
     """
-    require_in("limit", limit, "(0, inf)")
+    require("limit", limit, "(0, inf)")
 
     def clip(gradients):
         return map_leaves(lambda g: jnp.clip(g, -limit, limit), gradients)
@@ -56,7 +57,7 @@ def clip_by_global_norm(limit: Scalar, mask: Mask = everything) -> optax.Gradien
     Raises:
         ValueError: as `clip_by_value`.
     """
-    require_in("limit", limit, "(0, inf)")
+    require("limit", limit, "(0, inf)")
 
     def clip(gradients):
         norm = _global_norm(gradients)

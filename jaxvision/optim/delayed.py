@@ -9,7 +9,8 @@ scale_by_adam(), descend(rate)). A schedule inside counts from the moment it is 
 
 import optax
 
-from jaxvision.optim.base import Scalar, require_in, transformation
+from jaxvision.optim.base import transformation
+from jaxvision.optim.hyperparameters import Scalar, require
 
 
 def delayed(transform: optax.GradientTransformation, start: Scalar) -> optax.GradientTransformation:
@@ -23,6 +24,6 @@ def delayed(transform: optax.GradientTransformation, start: Scalar) -> optax.Gra
     Raises:
         ValueError: if `start` is a number that is negative or not finite.
     """
-    require_in("start", start, "[0, inf)")
+    require("start", start, "[0, inf)")
     inner = optax.conditionally_transform(transform, lambda count: count >= start)
     return transformation(optax.ConditionallyTransformState, inner.init, inner.update)

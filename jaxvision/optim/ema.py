@@ -30,14 +30,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int, PyTree
 
-from jaxvision.optim.base import (
-    Scalar,
-    check_given,
-    map_leaves,
-    one_minus_power,
-    require_in,
-    transformation,
-)
+from jaxvision.optim.base import check_given, map_leaves, one_minus_power, transformation
+from jaxvision.optim.hyperparameters import Scalar, require
 
 
 class AverageState(NamedTuple):
@@ -61,7 +55,7 @@ def ema_from_initial(decay: Scalar) -> optax.GradientTransformation:
     Raises:
         ValueError: if `decay` is a number outside [0, 1).
     """
-    require_in("decay", decay, "[0, 1)")
+    require("decay", decay, "[0, 1)")
     return _averaging(lambda t: 1 - decay)
 
 
@@ -76,7 +70,7 @@ def ema_corrected(decay: Scalar) -> optax.GradientTransformation:
     Raises:
         ValueError: if `decay` is a number outside [0, 1).
     """
-    require_in("decay", decay, "[0, 1)")
+    require("decay", decay, "[0, 1)")
     return _averaging(lambda t: (1 - decay) / one_minus_power(decay, t))
 
 

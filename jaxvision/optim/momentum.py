@@ -30,16 +30,8 @@ from typing import NamedTuple
 import optax
 from jaxtyping import PyTree
 
-from jaxvision.optim.base import (
-    Scalar,
-    ScalarOrSchedule,
-    chain,
-    descend,
-    map_leaves,
-    require_in,
-    transformation,
-    zeros_like,
-)
+from jaxvision.optim.base import chain, descend, map_leaves, transformation, zeros_like
+from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 
 
 class VelocityState(NamedTuple):
@@ -54,7 +46,7 @@ def accumulate(decay: Scalar) -> optax.GradientTransformation:
     Raises:
         ValueError: if `decay` is a number outside [0, 1).
     """
-    require_in("decay", decay, "[0, 1)")
+    require("decay", decay, "[0, 1)")
 
     def init(params):
         return VelocityState(v=zeros_like(params))
@@ -73,7 +65,7 @@ def average(a: Scalar) -> optax.GradientTransformation:
     Raises:
         ValueError: if `a` is a number outside (0, 1].
     """
-    require_in("a", a, "(0, 1]")
+    require("a", a, "(0, 1]")
 
     def init(params):
         return VelocityState(v=zeros_like(params))
@@ -93,7 +85,7 @@ def momentum(learning_rate: ScalarOrSchedule, gamma: Scalar = 0.9) -> optax.Grad
         ValueError: if `gamma` is a number outside [0, 1), or `learning_rate` a negative or
             non-finite one.
     """
-    require_in("gamma", gamma, "[0, 1)")
+    require("gamma", gamma, "[0, 1)")
     return chain(descend(learning_rate), accumulate(gamma))
 
 
@@ -104,7 +96,7 @@ def heavy_ball(learning_rate: ScalarOrSchedule, beta: Scalar = 0.9) -> optax.Gra
         ValueError: if `beta` is a number outside [0, 1), or `learning_rate` a negative or
             non-finite one.
     """
-    require_in("beta", beta, "[0, 1)")
+    require("beta", beta, "[0, 1)")
     return chain(accumulate(beta), descend(learning_rate))
 
 

@@ -21,16 +21,14 @@ import optax
 from jaxtyping import Array, Int, PyTree
 
 from jaxvision.optim.base import (
-    Scalar,
-    ScalarOrSchedule,
     chain,
     descend,
     map_leaves,
     one_minus_power,
-    require_in,
     transformation,
     zeros_like,
 )
+from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 
 
 class ScaleByNadamState(NamedTuple):
@@ -49,9 +47,9 @@ def scale_by_nadam(
     Raises:
         ValueError: if `b1` or `b2` is a number outside [0, 1), or `eps` a negative one.
     """
-    require_in("b1", b1, "[0, 1)")
-    require_in("b2", b2, "[0, 1)")
-    require_in("eps", eps, "[0, inf)")
+    require("b1", b1, "[0, 1)")
+    require("b2", b2, "[0, 1)")
+    require("eps", eps, "[0, inf)")
 
     def init(params):
         count = jnp.zeros([], jnp.int32)

@@ -32,16 +32,8 @@ import jax
 import optax
 from jaxtyping import PyTree
 
-from jaxvision.optim.base import (
-    Scalar,
-    ScalarOrSchedule,
-    chain,
-    descend,
-    map_leaves,
-    require_in,
-    transformation,
-    zeros_like,
-)
+from jaxvision.optim.base import chain, descend, map_leaves, transformation, zeros_like
+from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 
 
 class LeadState(NamedTuple):
@@ -56,7 +48,7 @@ def accumulate_ahead(mu: Scalar) -> optax.GradientTransformation:
     Raises:
         ValueError: if `mu` is a number outside [0, 1).
     """
-    require_in("mu", mu, "[0, 1)")
+    require("mu", mu, "[0, 1)")
 
     def init(params):
         return LeadState(lead=zeros_like(params))

@@ -31,8 +31,8 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxvision.optim.base import Scalar, map_leaves, require, transformation
-from jaxvision.optim.schedules import Whole, require_whole
+from jaxvision.optim.base import map_leaves, transformation
+from jaxvision.optim.hyperparameters import Scalar, Whole, require, require_whole
 
 
 class PlateauState(NamedTuple):
@@ -75,11 +75,11 @@ def plateau(
         ValueError: if `factor`, `threshold` or `min_scale` is a number outside [0, 1), or if
             `patience` or `cooldown` is not a whole number from 0 on.
     """
-    require("factor", factor, low=0, high=1)
+    require("factor", factor, "[0, 1)")
     require_whole("patience", patience, low=0)
-    require("threshold", threshold, low=0, high=1)
+    require("threshold", threshold, "[0, 1)")
     require_whole("cooldown", cooldown, low=0)
-    require("min_scale", min_scale, low=0, high=1)
+    require("min_scale", min_scale, "[0, 1)")
 
     def init(params):
         del params

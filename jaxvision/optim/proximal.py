@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxvision.optim.base import Scalar, ScalarOrSchedule
+from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 from jaxvision.optim.masks import Mask, kernels
-from jaxvision.optim.regularize import check_strength, regularizer
+from jaxvision.optim.regularize import regularizer
 
 
 def l1_proximal(
@@ -41,8 +41,8 @@ def l1_proximal(
         ValueError: if `penalty` or `learning_rate` is a number that is negative or not finite, or
             if `mask` fits no parameter.
     """
-    check_strength("penalty", penalty, "[0, inf)")
-    check_strength("learning_rate", learning_rate, "[0, inf)")
+    require("penalty", penalty, "[0, inf)")
+    require("learning_rate", learning_rate, "[0, inf)")
 
     def threshold(u, w, penalty, learning_rate):
         x = w + u
@@ -67,7 +67,7 @@ def max_norm(limit: ScalarOrSchedule, mask: Mask = kernels) -> optax.GradientTra
         ValueError: if `limit` is a number that is not positive and finite, or if `mask` fits no
             parameter.
     """
-    check_strength("limit", limit, "(0, inf)")
+    require("limit", limit, "(0, inf)")
     return regularizer(_project, mask, limit)
 
 

@@ -27,14 +27,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from jaxvision.optim.base import (
-    ScalarOrSchedule,
-    chain,
-    check_given,
-    map_leaves,
-    require_in,
-    transformation,
-)
+from jaxvision.optim.base import chain, check_given, map_leaves, transformation
+from jaxvision.optim.hyperparameters import ScalarOrSchedule, require
 from jaxvision.optim.masks import Mask, kernels, resolve
 
 
@@ -59,7 +53,7 @@ def l2(penalty: ScalarOrSchedule, mask: Mask = kernels) -> optax.GradientTransfo
         ValueError: if `penalty` is a number that is negative or not finite, or if `mask` fits no
             parameter.
     """
-    check_strength("penalty", penalty, "[0, inf)")
+    require("penalty", penalty, "[0, inf)")
     return regularizer(lambda u, w, penalty: u + penalty * w, mask, penalty)
 
 
@@ -76,7 +70,7 @@ def l1(penalty: ScalarOrSchedule, mask: Mask = kernels) -> optax.GradientTransfo
     Raises:
         ValueError: as `l2`.
     """
-    check_strength("penalty", penalty, "[0, inf)")
+    require("penalty", penalty, "[0, inf)")
     return regularizer(lambda u, w, penalty: u + penalty * jnp.sign(w), mask, penalty)
 
 
@@ -98,8 +92,8 @@ def elastic_net(
     Raises:
         ValueError: as `l2`, for either penalty.
     """
-    check_strength("l1_penalty", l1_penalty, "[0, inf)")
-    check_strength("l2_penalty", l2_penalty, "[0, inf)")
+    require("l1_penalty", l1_penalty, "[0, inf)")
+    require("l2_penalty", l2_penalty, "[0, inf)")
     return chain(l1(l1_penalty, mask), l2(l2_penalty, mask))
 
 
@@ -114,7 +108,7 @@ def decay(tau: ScalarOrSchedule, mask: Mask = kernels) -> optax.GradientTransfor
     Raises:
         ValueError: if `tau` is a number outside [0, 1), or if `mask` fits no parameter.
     """
-    check_strength("tau", tau, "[0, 1)")
+    require("tau", tau, "[0, 1)")
     return regularizer(lambda u, w, tau: u - tau * w, mask, tau)
 
 
@@ -145,9 +139,3 @@ def regularizer(
         return updates, RegularizeState(count=state.count + 1)
 
     return transformation(RegularizeState, init, update)
-
-
-def check_strength(name: str, strength: ScalarOrSchedule, interval: str) -> None:
-    """Raises ValueError if `strength` is a number outside `interval`; a schedule passes."""
-    if not callable(strength):
-        require_in(name, strength, interval)

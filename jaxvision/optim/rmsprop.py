@@ -30,16 +30,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
-from jaxvision.optim.base import (
-    Scalar,
-    ScalarOrSchedule,
-    chain,
-    descend,
-    map_leaves,
-    require_in,
-    transformation,
-    zeros_like,
-)
+from jaxvision.optim.base import chain, descend, map_leaves, transformation, zeros_like
+from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 from jaxvision.optim.momentum import accumulate
 
 
@@ -62,8 +54,8 @@ def scale_by_rms(rho: Scalar = 0.9, eps: Scalar = 1e-8) -> optax.GradientTransfo
     Raises:
         ValueError: if `rho` is a number outside [0, 1), or `eps` a negative one.
     """
-    require_in("rho", rho, "[0, 1)")
-    require_in("eps", eps, "[0, inf)")
+    require("rho", rho, "[0, 1)")
+    require("eps", eps, "[0, inf)")
 
     def init(params):
         return ScaleByRmsState(E=zeros_like(params))
@@ -83,8 +75,8 @@ def scale_by_deviation(rho: Scalar = 0.9, eps: Scalar = 1e-8) -> optax.GradientT
     Raises:
         ValueError: if `rho` is a number outside [0, 1), or `eps` a negative one.
     """
-    require_in("rho", rho, "[0, 1)")
-    require_in("eps", eps, "[0, inf)")
+    require("rho", rho, "[0, 1)")
+    require("eps", eps, "[0, inf)")
 
     def init(params):
         return ScaleByDeviationState(E=zeros_like(params), m=zeros_like(params))
@@ -142,5 +134,5 @@ def _with_momentum(
 ) -> optax.GradientTransformation:
     if momentum is None:
         return chain(direction, descend(learning_rate))
-    require_in("momentum", momentum, "[0, 1)")
+    require("momentum", momentum, "[0, 1)")
     return chain(direction, descend(learning_rate), accumulate(momentum))

@@ -32,16 +32,19 @@ float32, which holds no odd number above 2^24; so the schedules are right for ev
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
-from jaxvision.optim.base import Scalar, ScalarOrSchedule, Schedule, require, require_positive
-
-Whole: TypeAlias = int | np.integer | Int[Array, ""] | Int[np.ndarray, ""]
+from jaxvision.optim.hyperparameters import (
+    Scalar,
+    ScalarOrSchedule,
+    Schedule,
+    Whole,
+    require,
+    require_whole,
+)
 
 
 def constant(rate: Scalar) -> Schedule:
@@ -50,7 +53,7 @@ def constant(rate: Scalar) -> Schedule:
     Raises:
         ValueError: if `rate` is a number that is negative or not finite.
     """
-    require("rate", rate, low=0, high=math.inf)
+    require("rate", rate, "[0, inf)")
     return lambda count: jnp.asarray(rate, jnp.float32)
 
 
@@ -85,7 +88,7 @@ def inverse_sqrt(initial: Scalar) -> Schedule:
     Raises:
         ValueError: if `initial` is a number that is negative or not finite.
     """
-    require("initial", initial, low=0, high=math.inf)
+    require("initial", initial, "[0, inf)")
     return lambda count: initial / jnp.sqrt(jnp.float32(count) + 1)
 
 
@@ -99,8 +102,8 @@ def inverse_time(initial: Scalar, decay: Scalar) -> Schedule:
     Raises:
         ValueError: if an argument is a number that is negative or not finite.
     """
-    require("initial", initial, low=0, high=math.inf)
-    require("decay", decay, low=0, high=math.inf)
+    require("initial", initial, "[0, inf)")
+    require("decay", decay, "[0, inf)")
     return lambda count: initial / (1 + decay * jnp.float32(count))
 
 
@@ -122,7 +125,7 @@ def linear(initial: Scalar, steps: Whole, final: Scalar = 0.0) -> Schedule:
 def polynomial(initial: Scalar, steps: Whole, power: Scalar, final: Scalar = 0.0) -> Schedule:
     """As `linear`, with the part that is left to a positive `power`; above 1 it falls early."""
     _require_ends(initial, steps, final)
-    require_positive("power", power)
+    require("power", power, "(0, inf)")
 
     def schedule(count):
         left = _left(count, steps) ** power
@@ -190,13 +193,13 @@ def one_cycle(
     Raises:
         ValueError: if an argument is a number outside its range.
     """
-    require("peak", peak, low=0, high=math.inf)
+    require("peak", peak, "[0, inf)")
     require_whole("steps", steps, low=2)
     peak_at = steps - steps * 7 // 10 if peak_at is None else peak_at
     require_whole("peak_at", peak_at, low=1)
     require_whole("steps - peak_at", steps - peak_at, low=1)
-    require_positive("div_factor", div_factor)
-    require_positive("final_div_factor", final_div_factor)
+    require("div_factor", div_factor, "(0, inf)")
+    require("final_div_factor", final_div_factor, "(0, inf)")
     initial = peak / div_factor
     up = cosine(initial, peak_at, peak)
     down = cosine(peak, steps - peak_at, initial / final_div_factor)
@@ -244,27 +247,16 @@ def joined(schedules: Sequence[ScalarOrSchedule], boundaries: Sequence[Whole]) -
     return schedule
 
 
-def require_whole(name: str, value: Whole, *, low: int) -> None:
-    """Holds a number of updates to the integers from `low` on; a traced one to the integers.
-
-    Raises:
-        ValueError: if `value` is none of them.
-    """
-    whole = jnp.issubdtype(jnp.result_type(value), jnp.integer)
-    if not whole or (not isinstance(value, jax.core.Tracer) and value < low):
-        raise ValueError(f"`{name}` must be a whole number from {low} on, got {value}.")
-
-
 def _require_power(initial: Scalar, every: Whole, factor: Scalar) -> None:
-    require("initial", initial, low=0, high=math.inf)
+    require("initial", initial, "[0, inf)")
     require_whole("every", every, low=1)
-    require_positive("factor", factor)
+    require("factor", factor, "(0, inf)")
 
 
 def _require_ends(initial: Scalar, steps: Whole, final: Scalar) -> None:
-    require("initial", initial, low=0, high=math.inf)
+    require("initial", initial, "[0, inf)")
     require_whole("steps", steps, low=1)
-    require("final", final, low=0, high=math.inf)
+    require("final", final, "[0, inf)")
 
 
 def _as_schedule(rate: ScalarOrSchedule) -> Schedule:

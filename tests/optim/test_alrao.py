@@ -207,10 +207,10 @@ def test_what_is_not_trained_has_no_rate(params):
 @pytest.mark.parametrize(
     ("eta_min", "eta_max", "message"),
     [
-        (0.0, 1.0, "`eta_min` must be positive and finite, got 0.0"),
-        (-1.0, 1.0, "`eta_min` must be positive and finite, got -1.0"),
-        (1.0, float("inf"), "`eta_max` must be positive and finite, got inf"),
-        (1.0, float("nan"), "`eta_max` must be positive and finite, got nan"),
+        (0.0, 1.0, "`eta_min` must be in \\(0, inf\\), got 0.0"),
+        (-1.0, 1.0, "`eta_min` must be in \\(0, inf\\), got -1.0"),
+        (1.0, float("inf"), "`eta_max` must be in \\(0, inf\\), got inf"),
+        (1.0, float("nan"), "`eta_max` must be in \\(0, inf\\), got nan"),
         (2.0, 1.0, "`eta_min` must be at most `eta_max`, got 2.0 and 1.0"),
     ],
 )

@@ -196,11 +196,20 @@ def test_copies_are_drawn_apart_with_the_variance_of_one_dense_layer():
     ("make", "message"),
     [
         (lambda: head_rates(1.0, 0.5, 3), "`eta_min` must be at most `eta_max`"),
-        (lambda: head_rates(0.1, 0.5, 0), "`copies` must be at least 1, got 0"),
-        (lambda: scale_by_head_rates(0.0, 0.5), "`eta_min` must be positive and finite, got 0.0"),
-        (lambda: init_heads(jax.random.key(0), 0, 2, 2), "`features` must be at least 1, got 0"),
-        (lambda: init_heads(jax.random.key(0), 2, 0, 2), "`classes` must be at least 1, got 0"),
-        (lambda: init_heads(jax.random.key(0), 2, 2, 0), "`copies` must be at least 1, got 0"),
+        (lambda: head_rates(0.1, 0.5, 0), "`copies` must be a whole number from 1 on, got 0"),
+        (lambda: scale_by_head_rates(0.0, 0.5), "`eta_min` must be in \\(0, inf\\), got 0.0"),
+        (
+            lambda: init_heads(jax.random.key(0), 0, 2, 2),
+            "`features` must be a whole number from 1 on, got 0",
+        ),
+        (
+            lambda: init_heads(jax.random.key(0), 2, 0, 2),
+            "`classes` must be a whole number from 1 on, got 0",
+        ),
+        (
+            lambda: init_heads(jax.random.key(0), 2, 2, 0),
+            "`copies` must be a whole number from 1 on, got 0",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, message):

@@ -78,8 +78,8 @@ def test_a_long_sweep_of_switches_is_the_recursion_in_double_precision():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: bayes_init(0), "`copies` must be at least 1, got 0"),
-        (lambda: switch_init(0), "`copies` must be at least 1, got 0"),
+        (lambda: bayes_init(0), "`copies` must be a whole number from 1 on, got 0"),
+        (lambda: switch_init(0), "`copies` must be a whole number from 1 on, got 0"),
         (lambda: switch_init(2, theta=1.0), r"`theta` must be in \[0, 1\), got 1.0"),
     ],
 )
