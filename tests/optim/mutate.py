@@ -36,9 +36,8 @@ def first_failure(copy: Path, tests: list[str]) -> str | None:
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
     if done.returncode == 0:
         return None
-    if done.returncode != 1:
-        return "import" if "ImportError while" in done.stdout else f"exit {done.returncode}"
-    return re.search(r"^(?:FAILED|ERROR) \S*?(\w+\.py::\w+)", done.stdout, re.MULTILINE)[1]
+    named = re.search(r"^(?:FAILED|ERROR) \S*?(\w+\.py(?:::\w+)?)", done.stdout, re.MULTILINE)
+    return named[1] if named else f"pytest's exit code {done.returncode}"
 
 
 def mutate(copy: Path, module: str) -> list[tuple[str, str, str, str | None]]:

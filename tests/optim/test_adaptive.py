@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxvision import optim
+from jaxvision.optim.base import one_minus_power
 
 G = jnp.array([3.0, -0.02, 500.0])
 
@@ -63,6 +64,13 @@ def test_the_correction_is_exact_where_float32_powers_are_not():
     # 1 - .999 = .001 in float32 is 1.00e-3 to five digits only; nu / (1 - b2) must give g^2 back.
     update, _ = optim.scale_by_adam(eps=0.0).update(G, optim.scale_by_adam().init(G))
     np.testing.assert_allclose(jnp.abs(update), 1.0, rtol=2e-7)
+
+
+@pytest.mark.parametrize("b2", [1 - 2**-10, jnp.float32(1 - 2**-10)])  # exact in float32
+def test_corrections_are_exact_at_every_step(b2):
+    t = np.arange(1, 30)
+    ours = [one_minus_power(b2, jnp.int32(step)) for step in t]
+    np.testing.assert_allclose(ours, 1 - (1 - 2.0**-10) ** t, rtol=3e-7)
 
 
 def test_adagrads_steps_only_shrink():
