@@ -17,8 +17,8 @@ class TrainConfig:
     model: str = "lenet5"
     """The network; `jaxvision models` lists them."""
     optimizer: str = "adam"
-    """sgd, momentum, heavy_ball, ema_momentum, nesterov, adagrad, rmsprop, centered_rmsprop, adadelta,
-    adam, adam_uncorrected, adamw, nadam or adamax."""
+    """sgd, momentum, heavy_ball, ema_momentum, nesterov, adagrad, rmsprop, centered_rmsprop,
+    adadelta, adam, adam_uncorrected, adamw, nadam or adamax."""
     learning_rate: float = 2e-3
     """The step size, at the beginning."""
     schedule: Literal["cosine", "constant"] = "cosine"

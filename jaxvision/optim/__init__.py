@@ -57,11 +57,16 @@ from jaxvision.optim.averaging import (
     switch_update,
 )
 from jaxvision.optim.base import DescendState, descend
+from jaxvision.optim.bfgs import bfgs
 from jaxvision.optim.clipping import clip_by_global_norm, clip_by_value
 from jaxvision.optim.delayed import delayed
 from jaxvision.optim.ema import AverageState, averaged_params, ema_corrected, ema_from_initial
+from jaxvision.optim.gradient_descent import gradient_descent, steepest_descent
 from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, Schedule
+from jaxvision.optim.lbfgs import lbfgs
+from jaxvision.optim.line_search import Method
 from jaxvision.optim.masks import Mask, everything, kernels, named
+from jaxvision.optim.minimize import Minimization, Reason, advance, minimize, start
 from jaxvision.optim.momentum import (
     VelocityState,
     accumulate,
@@ -91,7 +96,10 @@ __all__ = [
     "Heads",
     "LeadState",
     "Mask",
+    "Method",
+    "Minimization",
     "PlateauState",
+    "Reason",
     "Scalar",
     "ScalarOrSchedule",
     "ScaleByAdadeltaState",
@@ -114,6 +122,7 @@ __all__ = [
     "adam_uncorrected",
     "adamax",
     "adamw",
+    "advance",
     "alrao_adam",
     "alrao_losses",
     "alrao_sgd",
@@ -121,6 +130,7 @@ __all__ = [
     "averaged_params",
     "bayes_init",
     "bayes_update",
+    "bfgs",
     "centered_rmsprop",
     "clip_by_global_norm",
     "clip_by_value",
@@ -132,6 +142,7 @@ __all__ = [
     "ema_from_initial",
     "ema_momentum",
     "everything",
+    "gradient_descent",
     "head_rates",
     "heavy_ball",
     "init_heads",
@@ -139,8 +150,10 @@ __all__ = [
     "l1",
     "l1_proximal",
     "l2",
+    "lbfgs",
     "lookahead_params",
     "max_norm",
+    "minimize",
     "mixture_log_probabilities",
     "momentum",
     "nadam",
@@ -161,6 +174,8 @@ __all__ = [
     "scale_by_rms",
     "schedules",
     "sgd",
+    "start",
+    "steepest_descent",
     "switch_init",
     "switch_update",
 ]

@@ -16,8 +16,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxvision.optim import hyperparameters
-from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule
+from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 
 
 class DescendState(NamedTuple):
@@ -38,7 +37,7 @@ def descend(learning_rate: ScalarOrSchedule) -> optax.GradientTransformation:
     Raises:
         ValueError: if `learning_rate` is a number that is negative or not finite.
     """
-    hyperparameters.require("learning_rate", learning_rate, "[0, inf)")
+    require("learning_rate", learning_rate, "[0, inf)")
 
     def init(params):
         del params
@@ -134,23 +133,3 @@ def one_minus_power(decay: Scalar, t: Int[Array, ""] | np.integer) -> Float[Arra
         return -jnp.expm1(t * jnp.log(decay))
     log_decay = math.log(decay) if decay > 0 else -math.inf  # in double precision
     return -jnp.expm1(t * log_decay)
-
-
-def require(name: str, value: Scalar, *, low: Scalar, high: Scalar) -> None:
-    """Holds a concrete hyperparameter to [low, high); a traced one passes, for it has no value yet.
-
-    Raises:
-        ValueError: if `value` is outside, or not a number.
-    """
-    if not isinstance(value, jax.core.Tracer) and not low <= value < high:
-        raise ValueError(f"`{name}` must be in [{low}, {high}), got {value}.")
-
-
-def require_positive(name: str, value: Scalar) -> None:
-    """Holds a concrete hyperparameter to (0, inf); a traced one passes.
-
-    Raises:
-        ValueError: if `value` is outside, or not a number.
-    """
-    if not isinstance(value, jax.core.Tracer) and not 0 < value < float("inf"):
-        raise ValueError(f"`{name}` must be positive and finite, got {value}.")

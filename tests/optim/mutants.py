@@ -22,7 +22,11 @@ TESTS = {
     "adamw": _first_order("adamw"),
     "nadam": _first_order("nadam"),
     "adamax": _first_order("adamax"),
-    "hyperparameters": ["tests/optim/test_adaptive.py", "tests/optim/test_schedules.py"],
+    "hyperparameters": [
+        "tests/optim/test_adaptive.py",
+        "tests/optim/test_momentum.py",
+        "tests/optim/test_schedules.py",
+    ],
     "masks": ["tests/optim/test_masks.py"],
     "regularize": ["tests/optim/test_regularize.py", "tests/optim/test_chain_parts.py"],
     "proximal": ["tests/optim/test_proximal.py", "tests/optim/test_chain_parts.py"],
