@@ -3,16 +3,20 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from random import Random
 
 
 def alternate(ways: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, float]:
     """Runs each way once to warm up, then `rounds` times in turn; returns the median seconds.
 
-    Each way must wait for its own results.
+    Each way must wait for its own results. The order is another in every round, because each way
+    leaves something to the next: a full cache, threads that are still spinning.
     """
-    seconds = {name: [] for name in ways}
+    seconds, order, random = {name: [] for name in ways}, list(ways), Random(0)
     for turn in range(rounds + 1):
-        for name, way in ways.items():
+        random.shuffle(order)
+        for name in order:
+            way = ways[name]
             began = time.perf_counter()
             way()
             if turn > 0:
