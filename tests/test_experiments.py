@@ -5,13 +5,21 @@ import importlib
 import json
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from experiments import results
+from experiments import optimizer_grid, optimizer_paths, optimizers, results
+from jaxvision import optim
 from jaxvision.classification.config import TrainConfig
+from jaxvision.classification.training import OPTIMIZERS
+from jaxvision.models.lenet import LeNet5
+from jaxvision.train.state import init_state
+from jaxvision.train.step import make_train_step
 
 FOLDER = Path(results.__file__).parent
-NOT_EXPERIMENTS = {"__init__", "results"}
+NOT_EXPERIMENTS = {"__init__", "results", "optimizer_grid", "optimizer_paths"}
 NAMES = sorted({path.stem for path in FOLDER.glob("*.py")} - NOT_EXPERIMENTS)
 
 
@@ -23,6 +31,57 @@ def test_smoke(name, tmp_path, monkeypatch):
     assert dataclasses.is_dataclass(experiment.Config)
     result = experiment.run(experiment.SMOKE)
     assert 0.3 < result["test"]["accuracy"] <= 1
+
+
+def test_the_optimizers_experiment_has_every_optimizer():
+    assert sorted(optimizers.Config().optimizers) == sorted([*OPTIMIZERS, *optimizer_grid.ALRAO])
+    drawn = [name for row in optimizer_paths.ROWS.values() for name in row]
+    assert sorted([*drawn, "heavy_ball", "ema_momentum"]) == sorted([*OPTIMIZERS, "lbfgs"])
+
+
+def test_a_path_of_sgd_in_the_ravine_is_two_powers():
+    # Each coordinate is multiplied by 1 - rate * curvature: by 1 - 0.015 and by 1 - 1.5.
+    path = optimizer_paths.follow(optim.sgd(0.015), optimizer_paths.SURFACES["ravine"], steps=6)
+    t = np.arange(7)
+    np.testing.assert_allclose(path[:, 0], -9 * 0.985**t, rtol=1e-6)  # 6 steps of 6e-8 each
+    np.testing.assert_allclose(path[:, 1], 0.9 * (-0.5) ** t, rtol=1e-6)
+    # The distances: 9.04 at first, and 9 * 0.985^t = 0.452 is reached at t = 198.03.
+    path = optimizer_paths.follow(optim.sgd(0.015), optimizer_paths.SURFACES["ravine"], steps=250)
+    found = optimizer_paths.measure(np.asarray(path), optimizer_paths.SURFACES["ravine"])
+    assert found["arrived"] == 198 + 1
+    short = optimizer_paths.measure(np.asarray(path[:100]), optimizer_paths.SURFACES["ravine"])
+    assert short["arrived"] is None
+
+
+def test_a_lane_is_a_training_and_a_diverged_one_counts_nothing_and_stops_nobody():
+    size = {"epochs": 1, "batch_size": 64, "seeds": 1}
+    rates = np.array([1e-1, np.inf])
+    grid = optimizer_grid.train_grid({"sgd": optim.sgd}, (), rates, **size)["sgd"]
+    assert grid["finite"].tolist() == [[True], [False]]
+    assert grid["validation"][1] == grid["test"][1] == 0
+
+    problem, gather, normalize = optimizer_grid.load_problem(**size)
+    model = LeNet5(num_classes=10, activation=jnp.tanh)
+    step = make_train_step(model, optim.sgd(1e-1), normalize=normalize)
+    state = init_state(model, optim.sgd(1e-1), jnp.zeros((1, 16, 16, 1)), jax.random.key(0))
+    for i in range(problem.handles["rows"].shape[1]):
+        handle = jax.tree.map(lambda a, i=i: a[0, i], problem.handles)
+        state, _ = step(state, gather(problem.train, handle))
+    logits, _ = model.apply(state.variables, normalize(problem.test["image"]), train=False)
+    accuracy = np.mean(np.argmax(logits, axis=1) == problem.test["label"])
+    # A loop rounds otherwise than a scan, which may move one image across a border.
+    assert abs(grid["test"][0, 0] - accuracy) < 1.5 / len(logits)
+
+
+def test_a_row_of_the_table():
+    # Medians .5 .9 .9 .89 .1; of the two best the mean decides, for the third: .9 against .88.
+    validation = np.array([[0.5] * 3, [0.84, 0.9, 0.9], [0.9] * 3, [0.89] * 3, [0.1] * 3])
+    tests = np.array([[0.4] * 3, [0.7] * 3, [0.8, 0.95, 0.9], [0.6] * 3, [0.1] * 3])
+    measured = {"validation": validation, "test": tests, "finite": validation > 0.1}
+    row = optimizer_grid.summarize(np.geomspace(1e-4, 1, 5), measured)
+    assert row["rate"] == pytest.approx(1e-2) and row["validation"] == 0.9
+    assert row["test"] == [0.8, 0.9, 0.95] and row["blind"] == 0.6
+    assert row["decades"] == pytest.approx(3) and row["finite"] == 0.8
 
 
 def made_up_run(path, seed, accuracy, **changes):
