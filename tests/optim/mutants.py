@@ -38,6 +38,15 @@ TESTS = {
     "alrao": ["tests/optim/test_alrao.py"],
     "alrao_head": ["tests/optim/test_alrao_head.py"],
     "averaging": ["tests/optim/test_averaging.py"],
+    **dict.fromkeys(
+        ("line_search", "lbfgs", "bfgs", "gradient_descent", "minimize"),
+        [
+            "tests/optim/test_quasi_newton.py",
+            "tests/optim/test_line_search.py",
+            "tests/optim/test_minimize_ends.py",
+            "tests/optim/test_minimize.py",
+        ],
+    ),
 }
 
 MUTANTS = {
@@ -302,5 +311,57 @@ MUTANTS = {
             "log_stays = jnp.stack([log_r, log_stay + log_s])",
         ),
         ("jax.nn.logsumexp(log_r) - math.log", "jax.nn.logsumexp(state.log_joint[0]) - math.log"),
+    ],
+    "line_search": [
+        ("C1, C2 = 1e-4, 0.9", "C1, C2 = 1e-4, 0.95"),
+        ("ROUND_OFF = 10 ", "ROUND_OFF = 0 "),
+        ("jnp.isfinite(new.value) & (new.value <= ceiling)", "new.value <= ceiling"),
+        ("turned = new.slope * (high.step - low.step) >= 0", "turned = new.slope >= 0"),
+        ("accepted=fell & flat", "accepted=flat"),
+        (
+            "        exhausted=(trials >= MAX_TRIALS) | uphill |",
+            "        exhausted=(trials >= MAX_TRIALS) |",
+        ),
+        ("jnp.clip(factor, 2, 10)", "jnp.clip(factor, 1, 10)"),
+        ("b.slope - 3 * (b.value - a.value) / width", "b.slope - 2 * (b.value - a.value) / width"),
+        (
+            "failed=(stuck & (state.pairs == 0)) | (idle >= PATIENCE)",
+            "failed=stuck & (state.pairs == 0)",
+        ),
+        ("keep = moved & (dot(s, y) > least)", "keep = moved"),
+    ],
+    "lbfgs": [
+        ("i = (pairs - 1 - k) % len(rho)", "i = (pairs - kept + k) % len(rho)"),
+        ("i = (pairs - kept + k) % len(rho)", "i = (pairs - 1 - k) % len(rho)"),
+        ("kept = jnp.minimum(pairs, len(rho))", "kept = len(rho)"),
+        ("jnp.where(pairs > 0, gamma, 1) * q", "q"),
+        ("(alpha[i] - beta) * s[i]", "(alpha[i] + beta) * s[i]"),
+        ("ring.at[i].set(jnp.where(keep, row, ring[i]))", "ring.at[i].set(row)"),
+    ],
+    "bfgs": [
+        ("rho * (1 + rho * dot(y, Hy)) * ss", "rho * ss"),
+        ("jnp.eye(s.size, dtype=s.dtype) / (rho * dot(y, y))", "jnp.eye(s.size, dtype=s.dtype)"),
+        ("return jnp.where(keep, corrected, H)", "return corrected"),
+        ("rho * (sHy + sHy.T)", "2 * rho * sHy"),
+    ],
+    "gradient_descent": [
+        ("further = point.x - (", "further = point.x + ("),
+        ("lambda new, old: jnp.where(finite, new, old)", "lambda new, old: new"),
+        ("jnp.where(keep, dot(s, y) / dot(y, y), gamma)", "gamma"),
+    ],
+    "minimize": [
+        ("jnp.where(jnp.isfinite(norm), value, jnp.nan)", "value"),
+        ("step.point.gradient_norm <= tolerance", "trial.gradient_norm < tolerance"),
+        (
+            "iterations=state.iterations + (step.moved & x0_is_known)",
+            "iterations=state.iterations + step.moved",
+        ),
+        ("last = state.iterations + steps", "last = steps"),
+        ("step.failed & ~jnp.isfinite(trial.value)", "step.failed & jnp.isnan(point.value)"),
+        (
+            "(state.reason == Reason.ITERATION_LIMIT.value) & (state.iterations < last)",
+            "state.iterations < last",
+        ),
+        ("    if form(memory) != form(expected):", "    if form(memory)[0] != form(expected)[0]:"),
     ],
 }

@@ -1,7 +1,9 @@
 """Breaks each optimizer in turn and shows that the tests notice.
 
-    python -m tests.optim.mutate                 # all, some minutes; writes docs/mutations.md
-    python -m tests.optim.mutate adam momentum   # these files only; prints
+    python -m tests.optim.mutate                 # all, a quarter of an hour
+    python -m tests.optim.mutate adam momentum   # these files only
+
+It writes docs/mutations.md.
 
 A mutant is one edit of one file (`mutants.py`), made in a copy of the project. It is killed if a
 test of that file's fails, and survives if all pass: then a test is missing. The unbroken copy must
@@ -56,19 +58,31 @@ def mutate(copy: Path, module: str) -> list[tuple[str, str, str, str | None]]:
     return rows
 
 
-def table(rows: list[tuple[str, str, str, str | None]]) -> str:
-    def cell(text: str | None) -> str:
-        return f"`{' '.join(text.split())}`".replace("|", "\\|") if text else "**nothing**"
+def line(module: str, old: str, new: str, noticed_by: str | None) -> str:
+    def cell(text: str) -> str:
+        return f"`{' '.join(text.split())}`".replace("|", "\\|") if text else ""
 
-    return HEAD + "".join(f"| {' | '.join(map(cell, row))} |\n" for row in rows)
+    return f"| {module} | {cell(old)} | {cell(new)} | {cell(noticed_by or '') or '**nothing**'} |\n"
+
+
+def update_page(rows: dict[str, list[str]]) -> None:
+    """Writes the lines of these modules into the page, and keeps those of the others."""
+    now = set(rows)
+    page = PAGE.read_text().removeprefix(HEAD) if PAGE.exists() else ""
+    for known in page.splitlines(keepends=True):
+        module = known.split(" | ")[0].removeprefix("| ")
+        if module in MUTANTS and module not in now:
+            rows.setdefault(module, []).append(known)
+    PAGE.write_text(HEAD + "".join("".join(rows.get(module, ())) for module in MUTANTS))
 
 
 if __name__ == "__main__":
+    modules = sys.argv[1:] or list(MUTANTS)
     with tempfile.TemporaryDirectory() as folder:
         for part in ("jaxvision", "tests"):
             shutil.copytree(ROOT / part, Path(folder) / part)
         shutil.copy(ROOT / "pyproject.toml", folder)
-        rows = [row for module in sys.argv[1:] or MUTANTS for row in mutate(Path(folder), module)]
-    if not sys.argv[1:]:
-        PAGE.write_text(table(rows))
+        results = {module: mutate(Path(folder), module) for module in modules}
+    update_page({module: [line(*row) for row in rows] for module, rows in results.items()})
+    rows = [row for rows in results.values() for row in rows]
     print(f"{sum(row[3] is not None for row in rows)} of {len(rows)} mutants were noticed")
