@@ -11,6 +11,12 @@ def _first_order(rows: str) -> list[str]:
     ]
 
 
+MINIMISERS = [
+    "tests/optim/test_quasi_newton.py",
+    "tests/optim/test_line_search.py",
+    "tests/optim/test_minimize_ends.py",
+    "tests/optim/test_minimize.py",
+]
 TESTS = {
     "base": _first_order("adam"),
     "momentum": _first_order("momentum or heavy_ball"),
@@ -38,15 +44,11 @@ TESTS = {
     "alrao": ["tests/optim/test_alrao.py"],
     "alrao_head": ["tests/optim/test_alrao_head.py"],
     "averaging": ["tests/optim/test_averaging.py"],
-    **dict.fromkeys(
-        ("line_search", "lbfgs", "bfgs", "gradient_descent", "minimize"),
-        [
-            "tests/optim/test_quasi_newton.py",
-            "tests/optim/test_line_search.py",
-            "tests/optim/test_minimize_ends.py",
-            "tests/optim/test_minimize.py",
-        ],
-    ),
+    "line_search": MINIMISERS,
+    "lbfgs": MINIMISERS,
+    "bfgs": MINIMISERS,
+    "gradient_descent": MINIMISERS,
+    "minimize": MINIMISERS,
 }
 
 MUTANTS = {
