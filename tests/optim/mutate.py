@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tests.optim.mutants import MUTANTS, TESTS
 
+NOTHING = "**nothing**"
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "mutations.md"
 HEAD = """# Mutations
@@ -60,9 +61,12 @@ def mutate(copy: Path, module: str) -> list[tuple[str, str, str, str | None]]:
 
 def line(module: str, old: str, new: str, noticed_by: str | None) -> str:
     def cell(text: str) -> str:
-        return f"`{' '.join(text.split())}`".replace("|", "\\|") if text else ""
+        return f"`{' '.join(text.split())}`".replace("|", "\\|")
 
-    return f"| {module} | {cell(old)} | {cell(new)} | {cell(noticed_by or '') or '**nothing**'} |\n"
+    became = cell(new) if new else "(left out)"
+    return (
+        f"| {module} | {cell(old)} | {became} | {cell(noticed_by) if noticed_by else NOTHING} |\n"
+    )
 
 
 def update_page(rows: dict[str, list[str]]) -> None:

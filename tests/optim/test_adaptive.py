@@ -124,6 +124,7 @@ REFUSED = [
     (lambda: optim.centered_rmsprop(0.1, eps=-1), r"`eps` must be in \[0, inf\), got -1"),
     (lambda: optim.adadelta(rho=1.0), r"`rho` must be in \[0, 1\), got 1.0"),
     (lambda: optim.adadelta(eps=-1.0), r"`eps` must be in \[0, inf\), got -1.0"),
+    (lambda: optim.adam(0.1, eps_root=-1.0), r"`eps_root` must be in \[0, inf\), got -1.0"),
     (lambda: optim.adamw(0.1, weight_decay=-1.0), r"`weight_decay` must be in \[0, inf\), got -1"),
 ]
 for make in (optim.adam, optim.adam_uncorrected, optim.nadam, optim.adamax):
