@@ -60,11 +60,11 @@ from jaxvision.optim.base import DescendState, descend
 from jaxvision.optim.bfgs import bfgs
 from jaxvision.optim.clipping import clip_by_global_norm, clip_by_value
 from jaxvision.optim.delayed import delayed
+from jaxvision.optim.descent import Method
 from jaxvision.optim.ema import AverageState, averaged_params, ema_corrected, ema_from_initial
 from jaxvision.optim.gradient_descent import gradient_descent, steepest_descent
 from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, Schedule
 from jaxvision.optim.lbfgs import lbfgs
-from jaxvision.optim.line_search import Method
 from jaxvision.optim.masks import Mask, everything, kernels, named
 from jaxvision.optim.minimize import Minimization, Reason, advance, minimize, start
 from jaxvision.optim.momentum import (

@@ -14,7 +14,8 @@ import functools
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxvision.optim.line_search import Method, along_lines, dot
+from jaxvision.optim.descent import Method, along_lines
+from jaxvision.optim.line_search import dot
 
 MAX_SIZE = 4096  # H has MAX_SIZE^2 entries: 64 MiB in float32
 

@@ -17,8 +17,9 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from jaxvision.optim.descent import Method, Step, along_lines
 from jaxvision.optim.hyperparameters import Scalar, require
-from jaxvision.optim.line_search import Method, Point, Step, along_lines, dot
+from jaxvision.optim.line_search import Point, dot
 
 
 def gradient_descent(learning_rate: Scalar) -> Method:

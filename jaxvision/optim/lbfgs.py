@@ -21,8 +21,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxvision.optim.descent import Method, along_lines
 from jaxvision.optim.hyperparameters import require_whole
-from jaxvision.optim.line_search import Method, along_lines, dot
+from jaxvision.optim.line_search import dot
 
 
 class Pairs(NamedTuple):

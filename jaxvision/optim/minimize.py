@@ -22,9 +22,10 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from jaxvision.optim.descent import Method
 from jaxvision.optim.hyperparameters import Scalar, require, require_whole
 from jaxvision.optim.lbfgs import lbfgs
-from jaxvision.optim.line_search import Method, Point
+from jaxvision.optim.line_search import Point
 
 
 class Reason(enum.IntEnum):

@@ -45,6 +45,7 @@ TESTS = {
     "alrao_head": ["tests/optim/test_alrao_head.py"],
     "averaging": ["tests/optim/test_averaging.py"],
     "line_search": MINIMISERS,
+    "descent": MINIMISERS,
     "lbfgs": MINIMISERS,
     "bfgs": MINIMISERS,
     "gradient_descent": MINIMISERS,
@@ -326,6 +327,8 @@ MUTANTS = {
         ),
         ("jnp.clip(factor, 2, 10)", "jnp.clip(factor, 1, 10)"),
         ("b.slope - 3 * (b.value - a.value) / width", "b.slope - 2 * (b.value - a.value) / width"),
+    ],
+    "descent": [
         (
             "failed=(stuck & (state.pairs == 0)) | (idle >= PATIENCE)",
             "failed=stuck & (state.pairs == 0)",

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jaxvision.optim.bfgs import MAX_SIZE, bfgs
+from jaxvision.optim.descent import along_lines
 from jaxvision.optim.gradient_descent import gradient_descent, steepest_descent
 from jaxvision.optim.lbfgs import lbfgs
-from jaxvision.optim.line_search import along_lines
 from jaxvision.optim.minimize import Reason, advance, minimize, start
 
 
