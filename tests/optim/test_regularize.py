@@ -132,7 +132,12 @@ bias_mask = {"kernel": False, "bias": True}
     [
         (l2(0.3), optax.add_decayed_weights(0.3, kernel_mask)),
         (l2(0.3, everything), optax.add_decayed_weights(0.3)),
-        (l2(falling, named("bias")), optax.add_decayed_weights(falling, bias_mask)),
+        (
+            l2(falling, named("bias")),
+            optax.inject_hyperparams(optax.add_decayed_weights, static_args="mask")(
+                falling, mask=bias_mask
+            ),
+        ),
         (
             chain(optim.scale_by_adam(), l2(0.3), optim.descend(falling)),
             optax.adamw(falling, weight_decay=0.3, mask=kernel_mask),
