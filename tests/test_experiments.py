@@ -54,23 +54,25 @@ def test_a_path_of_sgd_in_the_ravine_is_two_powers():
 
 
 def test_a_lane_is_a_training_and_a_diverged_one_counts_nothing_and_stops_nobody():
-    size = {"epochs": 1, "batch_size": 64, "seeds": 1}
+    size = {"epochs": 1, "batch_size": 64, "seeds": 2}
     rates = np.array([1e-1, np.inf])
-    grid = optimizer_grid.train_grid({"sgd": optim.sgd}, (), rates, **size)["sgd"]
-    assert grid["finite"].tolist() == [[True], [False]]
-    assert grid["validation"][1] == grid["test"][1] == 0
+    grids = optimizer_grid.train_grid({"sgd": optim.sgd}, ["alrao_sgd"], rates, **size)
+    assert grids["alrao_sgd"]["test"].shape == (1, 2) and (grids["alrao_sgd"]["test"] > 0.3).all()
+    grid = grids["sgd"]
+    assert grid["finite"].tolist() == [[True, True], [False, False]]
+    assert not grid["validation"][1].any() and not grid["test"][1].any()
 
     problem, gather, normalize = optimizer_grid.load_problem(**size)
     model = LeNet5(num_classes=10, activation=jnp.tanh)
     step = make_train_step(model, optim.sgd(1e-1), normalize=normalize)
-    state = init_state(model, optim.sgd(1e-1), jnp.zeros((1, 16, 16, 1)), jax.random.key(0))
+    state = init_state(model, optim.sgd(1e-1), jnp.zeros((1, 16, 16, 1)), jax.random.key(1))
     for i in range(problem.handles["rows"].shape[1]):
-        handle = jax.tree.map(lambda a, i=i: a[0, i], problem.handles)
+        handle = jax.tree.map(lambda a, i=i: a[1, i], problem.handles)
         state, _ = step(state, gather(problem.train, handle))
     logits, _ = model.apply(state.variables, normalize(problem.test["image"]), train=False)
     accuracy = np.mean(np.argmax(logits, axis=1) == problem.test["label"])
     # A loop rounds otherwise than a scan, which may move one image across a border.
-    assert abs(grid["test"][0, 0] - accuracy) < 1.5 / len(logits)
+    assert abs(grid["test"][0, 1] - accuracy) < 1.5 / len(logits)
 
 
 def test_a_row_of_the_table():
@@ -85,6 +87,31 @@ def test_a_row_of_the_table():
     # Without the two at the ends, the grid ends at a rate that is nearly as good as the best.
     inner = {part: accuracies[1:4] for part, accuracies in measured.items()}
     assert optimizer_grid.summarize(np.geomspace(1e-3, 1e-1, 3), inner)["open"]
+
+
+def test_the_words_are_what_the_figures_say():
+    def row(rate, test, blind):
+        return {"rate": rate, "test": [test - 0.01, test, test + 0.01], "blind": blind}
+
+    def path(rate, arrived):
+        return {"rate": rate, "arrived": arrived, "turns": 7}
+
+    table = {
+        "sgd": row(0.5, 0.9, 0.5) | {"decades": 1.0},
+        "adam": row(0.01, 0.95, 0.8) | {"decades": 2.0},
+        "alrao_sgd": row(None, 0.89, 0.89),
+    }
+    paths = {
+        "ravine": {"sgd": path(0.1, None), "adam": path(0.2, 9)},
+        "saddle": {"sgd": path(0.01, 5), "adam": path(0.6, 5)},
+    }
+    said = optimizers.conclusions(paths, table, steps=20)
+    assert "sgd does not arrive in 20 steps and turns back 7 times; adam arrives after 9" in said
+    assert "on the one where it is smallest: adam 3, sgd 10." in said
+    assert "without momentum go from 0.5 to 0.5, and the good ones are 1.0 decades wide" in said
+    assert "reaches 89.0 % in the test (88.0 % to 90.0 %). At their best rates the 2 others" in said
+    assert "90.0 % to 95.0 %, and 1 of them are at most 2 points above it" in said
+    assert "50.0 % to 80.0 %, and 2 of them are below it" in said
 
 
 def made_up_run(path, seed, accuracy, **changes):
