@@ -29,8 +29,8 @@ from jaxvision.train.step import make_train_step
 SIZE = 16  # pixels a side: twice the digits' own 8, and the smallest that LeNet-5 takes
 CLOSE = 0.02  # of the accuracy: as good as the best rate
 COPIES = 10  # of Alrao's last layer, as in the paper
-# For SGD the paper's interval, for any problem. For Adam it names none: ours is two decades to
-# either side of Adam's usual 1e-3. Both were fixed before the first run.
+# For SGD the paper's interval, for any problem; for Adam ours, two decades to either side of its
+# usual 1e-3. Both were fixed before the first run.
 ALRAO = {
     "alrao_sgd": (optax.identity, 1e-5, 10.0),
     "alrao_adam": (optim.scale_by_adam, 1e-5, 1e-1),
@@ -93,6 +93,7 @@ def train_grid(
     """
     problem, gather, normalize = load_problem(epochs, batch_size, seeds)
     # A bounded activation, because the authors of Alrao ask for one (or for batch normalisation).
+    # Both were tried: with ReLU Alrao on SGD had 79 to 93 % in validation, with tanh 92 to 94 %.
     model, body = (LeNet5(num_classes=n, activation=jnp.tanh) for n in (10, None))
 
     def train_one(make, problem, initial, lane):
