@@ -49,13 +49,6 @@ from jaxvision.optim.alrao_head import (
     mixture_log_probabilities,
     scale_by_head_rates,
 )
-from jaxvision.optim.averaging import (
-    SwitchState,
-    bayes_init,
-    bayes_update,
-    switch_init,
-    switch_update,
-)
 from jaxvision.optim.base import DescendState, descend
 from jaxvision.optim.bfgs import bfgs
 from jaxvision.optim.clipping import clip_by_global_norm, clip_by_value
@@ -67,6 +60,13 @@ from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, Schedule
 from jaxvision.optim.lbfgs import lbfgs
 from jaxvision.optim.masks import Mask, everything, kernels, named
 from jaxvision.optim.minimize import Minimization, Reason, advance, minimize, start
+from jaxvision.optim.model_averaging import (
+    SwitchState,
+    bayes_init,
+    bayes_update,
+    switch_init,
+    switch_update,
+)
 from jaxvision.optim.momentum import (
     VelocityState,
     accumulate,

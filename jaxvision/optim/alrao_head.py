@@ -11,10 +11,10 @@ https://arxiv.org/abs/1810.01322. With x = body(image) the features, y the label
     copy:  along the gradient of its own -log p_k(y|x), at rate_k, as if it were alone
     a:     no gradient: a_k is the posterior probability that copy k is the one to follow
 
-The posterior is that of `jaxvision.optim.averaging`: by Bayes' rule, or, as the paper prefers, by
-the switch distribution, which soon finds a copy that becomes the best one late. As in the authors'
-code a batch is *one* observation, whose log p_k is the mean over its examples; multiply by their
-number for the product that Bayes' rule would take.
+The posterior is that of `jaxvision.optim.model_averaging`: by Bayes' rule, or, as the paper
+prefers, by the switch distribution, which soon finds a copy that becomes the best one late. As in
+the authors' code a batch is *one* observation, whose log p_k is the mean over its examples;
+multiply by their number for the product that Bayes' rule would take.
 
 Where we deviate: a copy whose logits are not finite is left out of the mixture (even where the
 switch gives it new weight) and of all gradients, and its likelihood is 0; the authors' code stops

@@ -107,6 +107,15 @@ def zeros_like(params: PyTree) -> PyTree:
     return jax.tree.map(jnp.zeros_like, params)
 
 
+def find_states(opt_state: PyTree, State: type) -> list:
+    """Every `State` in an optimizer's state, however deep, or in a train state."""
+
+    def is_one(node):
+        return isinstance(node, State)
+
+    return [node for node in jax.tree.leaves(opt_state, is_leaf=is_one) if is_one(node)]
+
+
 def check_given(params: PyTree | None) -> None:
     """Raises ValueError if `update` was called without the parameters."""
     if params is None:

@@ -30,7 +30,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int, PyTree
 
-from jaxvision.optim.base import check_given, map_leaves, one_minus_power, transformation
+from jaxvision.optim.base import (
+    check_given,
+    find_states,
+    map_leaves,
+    one_minus_power,
+    transformation,
+)
 from jaxvision.optim.hyperparameters import Scalar, require
 
 
@@ -83,11 +89,7 @@ def averaged_params(opt_state: PyTree) -> PyTree:
     Raises:
         ValueError: if there is no average, or more than one.
     """
-
-    def is_average(node):
-        return isinstance(node, AverageState)
-
-    found = [node for node in jax.tree.leaves(opt_state, is_leaf=is_average) if is_average(node)]
+    found = find_states(opt_state, AverageState)
     if len(found) != 1:
         raise ValueError(
             f"`opt_state` must hold one average of the parameters, got {len(found)}: chain "

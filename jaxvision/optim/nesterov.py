@@ -28,11 +28,17 @@ another algorithm, for it has the rate outside (see `jaxvision.optim.momentum`).
 
 from typing import NamedTuple
 
-import jax
 import optax
 from jaxtyping import PyTree
 
-from jaxvision.optim.base import chain, descend, map_leaves, transformation, zeros_like
+from jaxvision.optim.base import (
+    chain,
+    descend,
+    find_states,
+    map_leaves,
+    transformation,
+    zeros_like,
+)
 from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 
 
@@ -81,8 +87,7 @@ def lookahead_params(params: PyTree, state: PyTree) -> PyTree:
     Raises:
         ValueError: if `state` holds no state of `nesterov`, or several.
     """
-    nodes = jax.tree.leaves(state, is_leaf=lambda node: isinstance(node, LeadState))
-    found = [node for node in nodes if isinstance(node, LeadState)]
+    found = find_states(state, LeadState)
     if len(found) != 1:
         raise ValueError(
             f"`state` must be of an optimizer with one `nesterov` in it, got one with {len(found)}."

@@ -31,7 +31,7 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxvision.optim.base import map_leaves, transformation
+from jaxvision.optim.base import find_states, map_leaves, transformation
 from jaxvision.optim.hyperparameters import Scalar, Whole, require, require_whole
 
 
@@ -126,16 +126,16 @@ def observe(opt_state: PyTree, value: ArrayLike) -> PyTree:
         raise ValueError(
             f"`value` must be one number, got shape {jnp.shape(value)}: take its mean."
         )
-
-    def is_plateau(node):
-        return isinstance(node, PlateauState)
-
-    if not any(map(is_plateau, jax.tree.leaves(opt_state, is_leaf=is_plateau))):
+    if not find_states(opt_state, PlateauState):
         raise ValueError(
             "`opt_state` must hold the state of a `plateau`, got none: chain `plateau(...)` as the "
             "optimizer's last part."
         )
     value = jnp.asarray(value, jnp.float32)
+
+    def is_plateau(node):
+        return isinstance(node, PlateauState)
+
     return jax.tree.map(
         lambda node: _after(node, value) if is_plateau(node) else node,
         opt_state,

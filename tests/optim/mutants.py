@@ -43,7 +43,7 @@ TESTS = {
     "plateau": ["tests/optim/test_plateau.py"],
     "alrao": ["tests/optim/test_alrao.py"],
     "alrao_head": ["tests/optim/test_alrao_head.py"],
-    "averaging": ["tests/optim/test_averaging.py"],
+    "model_averaging": ["tests/optim/test_model_averaging.py"],
     "line_search": MINIMISERS,
     "descent": MINIMISERS,
     "lbfgs": MINIMISERS,
@@ -300,7 +300,7 @@ MUTANTS = {
         ),
         ("usable = finite[:, None] & jnp.isfinite(spread)", "usable = jnp.isfinite(spread)"),
     ],
-    "averaging": [
+    "model_averaging": [
         (
             "return jax.nn.log_softmax(log_weights + log_likelihoods)",
             "return jax.nn.log_softmax(log_likelihoods)",

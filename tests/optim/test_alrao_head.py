@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 from jaxvision import optim
 from jaxvision.models import MLP
-from jaxvision.optim import alrao, alrao_head, averaging
+from jaxvision.optim import alrao_head
 from jaxvision.optim.alrao_head import (
     alrao_losses,
     head_rates,
@@ -20,7 +20,7 @@ from jaxvision.optim.alrao_head import (
     mixture_log_probabilities,
     scale_by_head_rates,
 )
-from jaxvision.optim.averaging import bayes_init, bayes_update, switch_init, switch_update
+from jaxvision.optim.model_averaging import bayes_init, bayes_update, switch_init, switch_update
 
 WEIGHTS = np.float32([0.5, 0.3, 0.2])
 ROWS = np.arange(6)
@@ -222,14 +222,7 @@ def test_the_docstrings_step_learns_the_digits_without_tuning():
     order = np.random.default_rng(0).permutation(len(x))
     x, y = jnp.float32(x[order].reshape(-1, 8, 8, 1) / 16), jnp.int32(y[order])
     body = MLP(num_classes=None, widths=(64, 64))
-    names = {
-        **vars(optim),
-        **vars(alrao),
-        **vars(alrao_head),
-        **vars(averaging),
-        "body": body,
-        "images": x[:1],
-    }
+    names = {**vars(alrao_head), **vars(optim), "body": body, "images": x[:1]}
     for seed, name in enumerate(["rates_key", "heads_key", "body_key"]):
         names[name] = jax.random.key(seed)
     exec(textwrap.dedent(alrao_head.__doc__.split("`num_classes=None`:\n")[1]), names)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvision.optim.averaging import bayes_init, bayes_update, switch_init, switch_update
+from jaxvision.optim.model_averaging import bayes_init, bayes_update, switch_init, switch_update
 
 
 def test_bayes_weights_are_the_posterior():
