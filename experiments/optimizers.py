@@ -23,15 +23,7 @@ import jax
 import numpy as np
 import tyro
 
-from experiments.optimizer_grid import (
-    ALRAO,
-    CLOSE,
-    SIZE,
-    draw_grid,
-    grid_table,
-    summarize,
-    train_grid,
-)
+from experiments.optimizer_grid import ALRAO, SIZE, train_grid
 from experiments.optimizer_paths import (
     ARRIVED,
     animate,
@@ -43,6 +35,7 @@ from experiments.optimizer_paths import (
     trace_all,
     with_few_colors,
 )
+from experiments.optimizer_sensitivity import CLOSE, draw_grid, grid_table, summarize
 from jaxvision.classification.training import OPTIMIZERS
 from jaxvision.names import lookup
 from jaxvision.train import run as files

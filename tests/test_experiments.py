@@ -10,7 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import optimizer_grid, optimizer_paths, optimizers, results
+from experiments import (
+    optimizer_grid,
+    optimizer_paths,
+    optimizer_sensitivity,
+    optimizers,
+    results,
+)
 from jaxvision import optim
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.training import OPTIMIZERS
@@ -19,7 +25,13 @@ from jaxvision.train.state import init_state
 from jaxvision.train.step import make_train_step
 
 FOLDER = Path(results.__file__).parent
-NOT_EXPERIMENTS = {"__init__", "results", "optimizer_grid", "optimizer_paths"}
+NOT_EXPERIMENTS = {
+    "__init__",
+    "results",
+    "optimizer_grid",
+    "optimizer_paths",
+    "optimizer_sensitivity",
+}
 NAMES = sorted({path.stem for path in FOLDER.glob("*.py")} - NOT_EXPERIMENTS)
 
 
@@ -80,13 +92,13 @@ def test_a_row_of_the_table():
     validation = np.array([[0.5] * 3, [0.84, 0.9, 0.9], [0.9] * 3, [0.89] * 3, [0.1] * 3])
     tests = np.array([[0.4] * 3, [0.7] * 3, [0.8, 0.95, 0.9], [0.6] * 3, [0.1] * 3])
     measured = {"validation": validation, "test": tests}
-    row = optimizer_grid.summarize(np.geomspace(1e-4, 1, 5), measured)
+    row = optimizer_sensitivity.summarize(np.geomspace(1e-4, 1, 5), measured)
     assert row["rate"] == pytest.approx(1e-2) and row["validation"] == 0.9
     assert row["test"] == [0.8, 0.9, 0.95] and row["blind"] == 0.6
     assert row["decades"] == pytest.approx(3) and not row["open"]
     # Without the two at the ends, the grid ends at a rate that is nearly as good as the best.
     inner = {part: accuracies[1:4] for part, accuracies in measured.items()}
-    assert optimizer_grid.summarize(np.geomspace(1e-3, 1e-1, 3), inner)["open"]
+    assert optimizer_sensitivity.summarize(np.geomspace(1e-3, 1e-1, 3), inner)["open"]
 
 
 def test_the_words_are_what_the_figures_say():
