@@ -1,9 +1,25 @@
-"""What every model shares: the type of its features, and the rule for its number of classes."""
+"""What the models share: the type of their features, the rules of their doors, and two layers.
 
+`Conv` and `BatchNorm` are Flax's in what they store ("kernel", "bias"; "scale", "bias", "mean",
+"var") and `jaxvision.ops` in what they compute, whose forms are the faster ones. Everything else
+comes from Flax.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
+
+from jaxvision.ops.batch_norm import batch_norm, batch_norm_relu, normalize
+from jaxvision.ops.conv2d import conv2d
 
 Features = dict[str, Float[Array, "b ..."]]
 """A network's intermediate outputs by name; what nobody asks for, XLA never computes."""
+
+Dtype = Any
+"""A type to compute in, as `jnp.bfloat16`; None for that of the images and parameters."""
 
 
 def check_num_classes(num_classes: int | None) -> None:
@@ -16,3 +32,106 @@ def check_num_classes(num_classes: int | None) -> None:
         raise ValueError(
             f"`num_classes` must be at least 1, got {num_classes}: pass None for no head."
         )
+
+
+def check_image_size(images: Float[Array, "b h w c"], minimum: int, model: str) -> None:
+    """Refuses images that shrink to nothing on their way through a network.
+
+    Raises:
+        ValueError: if height or width is below `minimum` pixels.
+    """
+    _, h, w, _ = images.shape
+    if min(h, w) < minimum:
+        raise ValueError(
+            f"`images` must be at least {minimum} x {minimum} for {model}, got {h} x {w}: enlarge "
+            "them, or use a network for smaller images."
+        )
+
+
+class Conv(nn.Module):
+    """A convolution and, unless it is left away, a bias: [b, h, w, n] -> [b, hs, ws, features].
+
+    Attributes:
+        features: output channels.
+        kernel_size: pixels a side, or (rows, columns).
+        stride: pixels from one window to the next.
+        padding: pixels of zeros on every side, or (above and below, left and right).
+        groups: parts of the channels that do not see each other.
+        use_bias: whether there is a bias.
+        dtype: what is computed in.
+        kernel_init: by default He's for a ReLU, with variance 2 / fan_in.
+        bias_init: of the bias.
+    """
+
+    features: int
+    kernel_size: int | tuple[int, int]
+    stride: int = 1
+    padding: int | tuple[int, int] = 0
+    groups: int = 1
+    use_bias: bool = True
+    dtype: Dtype = None
+    kernel_init: nn.initializers.Initializer = nn.initializers.he_normal()
+    bias_init: nn.initializers.Initializer = nn.initializers.zeros
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w n"]) -> Float[Array, "b hs ws features"]:
+        rows, columns = _pair(self.kernel_size)
+        shape = (rows, columns, x.shape[-1] // self.groups, self.features)
+        kernel = self.param("kernel", self.kernel_init, shape)
+        bias = self.param("bias", self.bias_init, (self.features,)) if self.use_bias else None
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
+        padding = tuple((pixels, pixels) for pixels in _pair(self.padding))
+        stride = _pair(self.stride)
+        y = conv2d(x, kernel, stride=stride, padding=padding, groups=self.groups)
+        return y if bias is None else y + bias.reshape(1, 1, 1, -1)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation: by the batch's statistics in training, by running averages otherwise.
+
+    Ioffe & Szegedy 2015, Algorithms 1 and 2 (https://arxiv.org/abs/1502.03167). After each batch of
+    m values a channel,
+
+        average <- momentum * average + (1 - momentum) * statistic
+
+    with the unbiased variance m / (m - 1) var, as in Algorithm 2 and PyTorch (whose momentum is 1
+    minus this one). Statistics and parameters stay float32 whatever the input.
+
+    Attributes:
+        train: which of the two.
+        relu: whether a ReLU follows, which then costs no pass of its own.
+        momentum: how much of the running average stays.
+        epsilon: what is added to the variance.
+        scale_init: of the scale; zeros for a block that begins as the identity.
+    """
+
+    train: bool
+    relu: bool = False
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    scale_init: nn.initializers.Initializer = nn.initializers.ones
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        shape = (x.shape[-1],)
+        scale = self.param("scale", self.scale_init, shape)
+        bias = self.param("bias", nn.initializers.zeros, shape)
+        mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
+        var = self.variable("batch_stats", "var", jnp.ones, shape)
+        if not self.train:
+            y = normalize(x, mean.value, var.value, scale, bias, self.epsilon)
+            return nn.relu(y) if self.relu else y
+
+        compute = batch_norm_relu if self.relu else batch_norm
+        y, batch_mean, batch_var = compute(x, scale, bias, self.epsilon)
+        if not self.is_initializing():
+            m = x.size // x.shape[-1]
+            unbiased = batch_var * (m / max(m - 1, 1))
+            for average, new in ((mean, batch_mean), (var, unbiased)):
+                updated = self.momentum * average.value + (1 - self.momentum) * new
+                average.value = updated.astype(average.value.dtype)
+        return y
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else value

@@ -1,0 +1,84 @@
+"""Pooling: one number for each window of pixels, channel by channel.
+
+    max      y[i, j] = max_{k, l < window} x[s i + k - p, s j + l - p]
+    average  y[i, j] = the mean of the same pixels
+
+The adaptive form is given the size of the output and not of the window (PyTorch's definition):
+output i of n is the mean of the pixels from floor(i h / n) to ceil((i + 1) h / n).
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from jaxvision.ops.conv2d import Padding
+
+NO_PADDING = ((0, 0), (0, 0))
+
+
+def max_pool(
+    x: Float[Array, "b h w c"], window: int, stride: int, padding: Padding = NO_PADDING
+) -> Float[Array, "b hs ws c"]:
+    """The largest of each window; what is padded is never the largest.
+
+    The gradient goes to the first of equal maxima, by rows.
+
+    Args:
+        x: the input.
+        window: pixels a side.
+        stride: pixels from one window to the next.
+        padding: ((top, bottom), (left, right)), in pixels, each below `window`.
+    """
+    return lax.reduce_window(
+        x, -jnp.inf, lax.max, (1, window, window, 1), (1, stride, stride, 1), _padded(padding)
+    )
+
+
+def average_pool(
+    x: Float[Array, "b h w c"], window: int, stride: int, padding: Padding = NO_PADDING
+) -> Float[Array, "b hs ws c"]:
+    """The mean of each window; padding counts as zeros. Arguments as for `max_pool`."""
+    total = lax.reduce_window(
+        x, 0.0, lax.add, (1, window, window, 1), (1, stride, stride, 1), _padded(padding)
+    )
+    return total / window**2
+
+
+def adaptive_average_pool(x: Float[Array, "b h w c"], size: int) -> Float[Array, "b size size c"]:
+    """Means over `size` x `size` windows that cover the image, whatever its size.
+
+    Windows overlap where the size does not divide the image's, and repeat pixels if it is larger.
+    """
+    _, h, w, _ = x.shape
+    if (h, w) == (size, size):
+        return x
+    if h % size == 0 and w % size == 0:
+        b, _, _, c = x.shape
+        return x.reshape(b, size, h // size, size, w // size, c).mean(axis=(2, 4))
+    rows, columns = (jnp.asarray(_adaptive_weights(side, size), x.dtype) for side in (h, w))
+    return jnp.einsum("bhwc,ih,jw->bijc", x, rows, columns)
+
+
+def ceil_padding(height: int, width: int, window: int, stride: int) -> Padding:
+    """Padding below and to the right, so that the last windows may hang over the edge.
+
+    That is `ceil_mode` in PyTorch and the rounding of Caffe.
+    """
+    return tuple(
+        (0, max(0, -(-(side - window) // stride) * stride + window - side))
+        for side in (height, width)
+    )
+
+
+def _padded(padding: Padding) -> tuple[tuple[int, int], ...]:
+    return ((0, 0), *padding, (0, 0))
+
+
+def _adaptive_weights(side: int, size: int) -> np.ndarray:
+    """The mean as a matrix [size, side]: row i is 1 / n on the n pixels of window i."""
+    starts = np.arange(size) * side // size
+    stops = -(-(np.arange(1, size + 1) * side) // size)
+    pixels = np.arange(side)
+    inside = (pixels >= starts[:, None]) & (pixels < stops[:, None])
+    return inside / inside.sum(axis=1, keepdims=True)
