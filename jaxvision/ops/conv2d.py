@@ -4,13 +4,20 @@
 
 with stride s, dilation d and padding p by zeros: a cross-correlation, as in every deep-learning
 library. With `groups` = g the channels fall into g parts, and output part i sees input part i.
+
+This is one function in several forms (see `platform`). On a CPU the window of one pixel is a matrix
+product, groups are in `grouped_conv`, and the rest is in `canonical_conv`.
 """
 
 from jax import lax
 from jaxtyping import Array, Float
 
-Pair = tuple[int, int]
-Padding = tuple[Pair, Pair]  # ((top, bottom), (left, right)), in pixels
+from jaxvision.ops.canonical_conv import AXES, canonical_conv
+from jaxvision.ops.grouped_conv import grouped_conv
+from jaxvision.ops.platform import prefers_cpu_form
+from jaxvision.ops.taps import Padding, Pair
+
+NO_PADDING = ((0, 0), (0, 0))
 
 
 def conv2d(
@@ -18,7 +25,7 @@ def conv2d(
     kernel: Float[Array, "kh kw n_group m"],
     *,
     stride: Pair = (1, 1),
-    padding: Padding = ((0, 0), (0, 0)),
+    padding: Padding = NO_PADDING,
     dilation: Pair = (1, 1),
     groups: int = 1,
 ) -> Float[Array, "b hs ws m"]:
@@ -32,12 +39,26 @@ def conv2d(
         dilation: distance between the rows, and columns, that a window takes.
         groups: parts that do not see each other.
     """
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=stride,
-        padding=padding,
-        rhs_dilation=dilation,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=groups,
-    )
+    if not prefers_cpu_form():
+        return lax.conv_general_dilated(
+            x,
+            kernel,
+            window_strides=stride,
+            padding=padding,
+            rhs_dilation=dilation,
+            dimension_numbers=AXES,
+            feature_group_count=groups,
+        )
+    if groups > 1:
+        return grouped_conv(x, kernel, stride, padding, dilation, groups)
+    if kernel.shape[:2] == (1, 1) and padding == NO_PADDING:
+        return pointwise_conv(x, kernel, stride)
+    return canonical_conv(x, kernel, stride, padding, dilation)
+
+
+def pointwise_conv(
+    x: Float[Array, "b h w n"], kernel: Float[Array, "1 1 n m"], stride: Pair
+) -> Float[Array, "b hs ws m"]:
+    """A window of one pixel: a matrix product over the channels of the pixels that it visits."""
+    seen = lax.slice(x, (0, 0, 0, 0), x.shape, (1, *stride, 1))
+    return lax.dot_general(seen, kernel[0, 0], (((3,), (0,)), ((), ())))

@@ -5,16 +5,24 @@
 
 The adaptive form is given the size of the output and not of the window (PyTorch's definition):
 output i of n is the mean of the pixels from floor(i h / n) to ceil((i + 1) h / n).
+
+On a CPU small windows are arithmetic on their taps (see `platform` and `taps`).
 """
 
+import operator
+from functools import partial, reduce
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxvision.ops.conv2d import Padding
+from jaxvision.ops.platform import prefers_cpu_form
+from jaxvision.ops.taps import Padding, window_taps
 
 NO_PADDING = ((0, 0), (0, 0))
+MOST_TAPS = 25  # windows of more pixels would make programs that are slow to compile
 
 
 def max_pool(
@@ -30,6 +38,8 @@ def max_pool(
         stride: pixels from one window to the next.
         padding: ((top, bottom), (left, right)), in pixels, each below `window`.
     """
+    if prefers_cpu_form() and window**2 <= MOST_TAPS:
+        return _max_of_taps(x, window, stride, padding)
     return lax.reduce_window(
         x, -jnp.inf, lax.max, (1, window, window, 1), (1, stride, stride, 1), _padded(padding)
     )
@@ -39,9 +49,12 @@ def average_pool(
     x: Float[Array, "b h w c"], window: int, stride: int, padding: Padding = NO_PADDING
 ) -> Float[Array, "b hs ws c"]:
     """The mean of each window; padding counts as zeros. Arguments as for `max_pool`."""
-    total = lax.reduce_window(
-        x, 0.0, lax.add, (1, window, window, 1), (1, stride, stride, 1), _padded(padding)
-    )
+    if prefers_cpu_form() and window**2 <= MOST_TAPS:
+        total = reduce(operator.add, _taps(x, window, stride, padding, fill=0.0))
+    else:
+        total = lax.reduce_window(
+            x, 0.0, lax.add, (1, window, window, 1), (1, stride, stride, 1), _padded(padding)
+        )
     return total / window**2
 
 
@@ -69,6 +82,29 @@ def ceil_padding(height: int, width: int, window: int, stride: int) -> Padding:
         (0, max(0, -(-(side - window) // stride) * stride + window - side))
         for side in (height, width)
     )
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
+def _max_of_taps(x, window, stride, padding):
+    return reduce(jnp.maximum, _taps(x, window, stride, padding, fill=-jnp.inf))
+
+
+@_max_of_taps.defjvp
+def _derivative(window, stride, padding, primals, tangents):
+    """Each window's derivative is that of its first largest pixel, whose number is kept."""
+    (x,), (dx,) = primals, tangents
+    y, *others = _taps(x, window, stride, padding, fill=-jnp.inf)
+    largest = jnp.zeros(y.shape, jnp.int8)
+    for number, tap in enumerate(others, start=1):
+        largest = jnp.where(tap > y, jnp.int8(number), largest)
+        y = jnp.maximum(y, tap)
+    taps = enumerate(_taps(dx, window, stride, padding, fill=0.0))
+    terms = (jnp.where(largest == number, tap, 0) for number, tap in taps)
+    return y, reduce(operator.add, terms)
+
+
+def _taps(x, window, stride, padding, fill):
+    return window_taps(x, (window, window), (stride, stride), padding, fill=fill)
 
 
 def _padded(padding: Padding) -> tuple[tuple[int, int], ...]:
