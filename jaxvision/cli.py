@@ -1,4 +1,4 @@
-"""The `jaxvision` command: train, evaluate, predict, models.
+"""The `jaxvision` command: train, evaluate, predict, models, summary.
 
 Everything that needs JAX is imported by the sub-command that uses it: `--help` answers at once.
 """
@@ -89,6 +89,51 @@ def models() -> None:
     from jaxvision.classification.report import show_models
 
     show_models()
+
+
+@app.command
+def summary(
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")],
+    image_size: int | None = None,
+    channels: int = 3,
+    classes: int = 1000,
+    json: tyro.conf.FlagCreatePairsOff[bool] = False,
+    diagram: Path | None = None,
+) -> None:
+    """Show a network: its parameters and costs, and what part of an image each feature sees.
+
+    Args:
+        model: Its name; `jaxvision models` lists them.
+        image_size: Height and width of the images; by default what the network was made for.
+        channels: Of the images.
+        classes: Width of the head.
+        json: Print everything as JSON.
+        diagram: Draw the network into this file, .svg or .png.
+    """
+    from jaxvision.models import make_model
+
+    network = make_model(model, classes)
+    side = (network.image_size or 32) if image_size is None else image_size
+    if min(side, channels) < 1:
+        raise ValueError(
+            f"`--image-size` and `--channels` must be at least 1, got {side} and {channels}"
+        )
+    if diagram is not None and diagram.suffix.lower() not in (".svg", ".png"):
+        raise ValueError(f"`--diagram` must end in .svg or .png, got {diagram}")
+
+    from jaxvision.inspect import plot_network, summarize_model
+
+    found = summarize_model(network, (side, side, channels))
+    if diagram is not None:
+        plot_network(found, model).savefig(diagram)
+    if json:
+        from json import dumps
+
+        print(dumps({"model": model, **found.to_dict()}, indent=2))
+    else:
+        from rich.console import Console
+
+        Console().print(found)
 
 
 def main() -> int:

@@ -1,24 +1,52 @@
 """What every test runs under: strict shapes, and a compilation cache shared between runs."""
 
+import importlib
+import importlib.util
 import os
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "jaxvision-test-cache")
 )
 
 import jax
+import jaxtyping
 import pytest
 
+SHARED = Path(__file__).parents[2] / "shared"
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture
+def unchecked():
+    """Switches type checks off: they take most of the time that tracing a deep network takes."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data and weights beside the project; tests that need it skip without."""
-    folder = Path(os.environ.get("JAXVISION_SHARED", Path(__file__).parents[2] / "shared"))
+    folder = Path(os.environ.get("JAXVISION_SHARED", SHARED))
     if not folder.is_dir():
         pytest.skip("no folder of real data: set JAXVISION_SHARED to one")
     return folder
+
+
+@pytest.fixture(scope="session")
+def torchvision() -> ModuleType:
+    """torchvision; beside a CPU build of PyTorch it loads by a tool of the shared folder."""
+    pytest.importorskip("torch")
+    tool = Path(os.environ.get("JAXVISION_SHARED", SHARED)) / "tools" / "torchvision_cpu.py"
+    try:
+        if tool.is_file():
+            spec = importlib.util.spec_from_file_location("torchvision_cpu", tool)
+            spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        return importlib.import_module("torchvision")
+    except (ImportError, OSError, RuntimeError) as error:
+        pytest.skip(f"torchvision does not load: {error}")

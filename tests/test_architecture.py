@@ -16,10 +16,11 @@ MAY_IMPORT = {
     "ops": set(),
     "data": set(),
     "models": {"ops"},
+    "pretrained": {"models"},
     "inspect": {"ops"},
     "train": {"optim", "ops"},
     "classification": {"data", "inspect", "models", "ops", "optim", "train"},
-    "cli": {"classification"},
+    "cli": {"classification", "inspect", "models"},
     "__main__": {"cli"},
     "__init__": set(),
 }

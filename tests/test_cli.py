@@ -85,11 +85,35 @@ def test_predict_prints_the_most_probable_classes(jaxvision, digits_run, tmp_pat
     assert percents == sorted(percents, reverse=True) and 0 < sum(percents) <= 100
 
 
-def test_models_lists_names_and_sizes(jaxvision):
+def test_models_lists_every_name_under_its_paper(jaxvision):
+    from jaxvision.models import MODELS
+
     code, output, _ = jaxvision("models")
     assert code == 0
-    for text in ("lenet5", "61,706", "lenet5_original", "60,000", "mlp", "softmax_regression"):
-        assert text in output
+    assert set(MODELS) <= set(output.split())
+    assert "LeNet-5: convolve, subsample" in output
+    assert max(map(len, output.splitlines())) <= 100
+
+
+def test_summary_prints_a_table(jaxvision):
+    code, output, _ = jaxvision("summary", "lenet5", "--channels", "1", "--classes", "10")
+    lines = output.splitlines()
+    assert code == 0 and max(map(len, lines)) <= 80
+    (s4,) = (line.split() for line in lines if line.startswith("s4"))
+    assert " ".join(s4) == "s4 5 x 5 x 16 16 4 0 2,572 358 k"
+    assert any(line.split()[:2] == ["parameters", "61,706"] for line in lines)
+
+
+def test_summary_prints_json_alone_and_draws(jaxvision, tmp_path):
+    options = ("--image-size", "36", "--json", "--diagram", "network.svg")
+    code, output, _ = jaxvision("summary", "lenet5", *options)
+    found = json.loads(output)
+    assert code == 0 and {"parameters", "macs", "features"} <= set(found)
+    assert found["image_shape"] == [1, 36, 36, 3]
+    s4 = found["features"][3]
+    keys = ("name", "shape", "receptive_field", "stride", "offset")
+    assert [s4[key] for key in keys] == ["s4", [1, 6, 6, 16], 16, 4, 0]
+    assert "<svg" in (tmp_path / "network.svg").read_text()
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("train", "--help"), ("predict", "--help")])
@@ -114,6 +138,11 @@ USAGE = [
     (("train", "--resume", "nowhere"), "nowhere is not a run"),
     (("evaluate", "nowhere"), "nowhere is not a run"),
     (("predict", "nowhere", "file"), "nowhere is not a run"),
+    (("summary", "resnt50"), "`model` is unknown: 'resnt50'. Did you mean `resnet50`?"),
+    (("summary", "vgg16", "--image-size", "8"), "must be at least 32 x 32"),
+    (("summary", "vgg16", "--channels", "0"), "must be at least 1, got 224 and 0"),
+    (("summary", "vgg16", "--diagram", "a.gif"), "`--diagram` must end in .svg or .png"),
+    (("summary", "lenet5", "--diagram", "nowhere/a.svg"), "nowhere/a.svg"),
 ]
 
 

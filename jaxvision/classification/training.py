@@ -19,7 +19,7 @@ from jaxvision.data.batches import Feed, load_resident, open_feed
 from jaxvision.data.sources import Source, open_data
 from jaxvision.data.splits import Splits, complete_splits
 from jaxvision.data.views import Fitted, Subset
-from jaxvision.models import MODELS
+from jaxvision.models import MODELS, make_model
 from jaxvision.names import lookup
 from jaxvision.ops.losses import categorical_cross_entropy
 from jaxvision.ops.normalization import Normalization, normalization_of
@@ -99,7 +99,7 @@ def open_splits(config: TrainConfig, display: Display | None = None) -> Splits:
         test_fraction=config.test_fraction,
         seed=config.split_seed,
     )
-    size = config.image_size or lookup("model", config.model, MODELS).image_size
+    size = config.image_size or make_model(config.model, num_classes=None).image_size
     height, width = splits.train[0]["image"].shape[:2] if size is None else (size, size)
     return Splits(*(Fitted(source, height, width) for source in splits))
 
@@ -107,7 +107,7 @@ def open_splits(config: TrainConfig, display: Display | None = None) -> Splits:
 def _run(config: TrainConfig, display: Display, *, going_on: Path | None) -> Path:
     """Makes a new run, or goes on with the one in `going_on`; returns its directory."""
     started = time.monotonic()
-    make_model = lookup("model", config.model, MODELS)
+    lookup("model", config.model, MODELS)  # refused before any data are read
     make_optimizer = lookup("optimizer", config.optimizer, OPTIMIZERS)
 
     with display.working(f"reading {config.data}"):
@@ -127,7 +127,7 @@ def _run(config: TrainConfig, display: Display, *, going_on: Path | None) -> Pat
         # The loss that is shown has no smoothing: it compares with that of validation and test.
         return {"loss": cross_entropy(logits, batch), **accuracy(logits, batch)}
 
-    model = make_model(num_classes=len(classes))
+    model = make_model(config.model, num_classes=len(classes))
     optimizer = make_optimizer(_learning_rate(config, train_feed))
     train_step = make_train_step(model, optimizer, smoothed, metrics, normalization)
     eval_step = make_eval_step(model, normalize=normalization)

@@ -1,26 +1,66 @@
 """What a network is and what it does, in figures and tables: functions to look with, not to train.
 
-Each takes NumPy arrays and lists and returns a Matplotlib figure; nothing is shown, and no global
-state is touched, for `pyplot` is never imported:
+The plots take NumPy arrays and lists and return a Matplotlib figure; nothing is shown, and no
+global state is touched, for `pyplot` is never imported:
 
     plot_curves(history, best_epoch=17).savefig("curves.png")
 
-In a notebook the figure as the last line of a cell is the picture. Matplotlib loads when a plot is
-first asked for, so that whoever wants another part does not pay for it.
+In a notebook the figure as the last line of a cell is the picture. `summarize` reads a function of
+images, whatever wrote it, as a program that it never runs:
+
+    print(summarize_model(resnet50(num_classes=1000), (224, 224, 3)))
+
+Each part loads when it is first asked for, so that whoever wants another does not pay for it.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jaxvision.inspect.arithmetic import (
+        conv_macs,
+        conv_output_size,
+        conv_parameters,
+        dense_parameters,
+        pool_output_size,
+        receptive_field,
+    )
     from jaxvision.inspect.confusion import plot_confusion
     from jaxvision.inspect.curves import plot_curves
+    from jaxvision.inspect.diagram import plot_network
+    from jaxvision.inspect.features import Feature, Summary
     from jaxvision.inspect.mistakes import plot_mistakes
+    from jaxvision.inspect.normalization_axes import plot_normalization_axes
+    from jaxvision.inspect.summary import summarize, summarize_model
 
-__all__ = ["plot_confusion", "plot_curves", "plot_mistakes"]
+__all__ = [
+    "Feature",
+    "Summary",
+    "conv_macs",
+    "conv_output_size",
+    "conv_parameters",
+    "dense_parameters",
+    "plot_confusion",
+    "plot_curves",
+    "plot_mistakes",
+    "plot_network",
+    "plot_normalization_axes",
+    "pool_output_size",
+    "receptive_field",
+    "summarize",
+    "summarize_model",
+]
+_MODULES = {
+    "Feature": "features",
+    "Summary": "features",
+    "plot_network": "diagram",
+    "summarize": "summary",
+    "summarize_model": "summary",
+}
 
 
 def __getattr__(name: str):
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{name.removeprefix('plot_')}"), name)
+    own = name.removeprefix("plot_") if name.startswith("plot_") else "arithmetic"
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, own)}"), name)

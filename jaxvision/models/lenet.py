@@ -38,8 +38,9 @@ from flax.linen.dtypes import promote_dtype
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxvision.models.layers import Features, check_num_classes
+from jaxvision.models.layers import Conv, Dtype, Features, check_image_size, check_num_classes
 from jaxvision.ops.activations import scaled_tanh
+from jaxvision.ops.pooling import max_pool
 
 # Table I, one row for each map of c3: the maps of s2 that it sees.
 C3_TABLE = (
@@ -59,6 +60,7 @@ class LeNet5(nn.Module):
     Attributes:
         num_classes: width of the output; None for no output, and then the logits are f6.
         activation: after c1, c3, c5 and f6; the features are what it returns.
+        dtype: what is computed in; parameters and logits stay float32.
 
     Raises:
         ValueError: if `num_classes` is below 1, or the images are below 16 x 16.
@@ -66,7 +68,9 @@ class LeNet5(nn.Module):
 
     num_classes: int | None
     activation: Callable[[Array], Array] = nn.relu
+    dtype: Dtype = None
     image_size: ClassVar[int | None] = 32
+    minimum_size: ClassVar[int] = 16
 
     def __post_init__(self) -> None:
         check_num_classes(self.num_classes)
@@ -77,22 +81,17 @@ class LeNet5(nn.Module):
         self, images: Float[Array, "b h w c"], *, train: bool
     ) -> tuple[Float[Array, "b classes"], Features]:
         del train  # the same function in training and in evaluation
-        b, h, w, _ = images.shape
-        if min(h, w) < 16:
-            raise ValueError(
-                f"`images` must be at least 16 x 16 for lenet5, got {h} x {w}, which leaves no "
-                f"pixel at s4: enlarge them, to {self.image_size} x {self.image_size} as in the "
-                "paper, or use mlp."
-            )
-        conv = partial(nn.Conv, padding="VALID", kernel_init=nn.initializers.he_normal())
-        dense = partial(nn.Dense, kernel_init=nn.initializers.he_normal())
-        pool = partial(nn.max_pool, window_shape=(2, 2), strides=(2, 2))
+        check_image_size(images, self.minimum_size, "lenet5")
+        b = len(images)
+        conv = partial(Conv, kernel_size=5, dtype=self.dtype)
+        he = nn.initializers.he_normal()
+        dense = partial(nn.Dense, kernel_init=he, dtype=self.dtype)
 
         features = {}
-        x = features["c1"] = self.activation(conv(6, (5, 5), name="c1")(images))
-        x = features["s2"] = pool(x)
-        x = features["c3"] = self.activation(conv(16, (5, 5), name="c3")(x))
-        x = features["s4"] = pool(x)
+        x = features["c1"] = self.activation(conv(6, name="c1")(images))
+        x = features["s2"] = max_pool(x, 2, 2)
+        x = features["c3"] = self.activation(conv(16, name="c3")(x))
+        x = features["s4"] = max_pool(x, 2, 2)
         # A dense layer is the convolution with a kernel as large as s4, whatever size that is.
         x = features["c5"] = self.activation(dense(120, name="c5")(x.reshape(b, -1)))
         x = features["f6"] = self.activation(dense(84, name="f6")(x))
@@ -177,6 +176,7 @@ class LeNet5Original(nn.Module):
 
     num_classes: int | None
     image_size: ClassVar[int | None] = 32
+    minimum_size: ClassVar[int] = 32
 
     def __post_init__(self) -> None:
         check_num_classes(self.num_classes)

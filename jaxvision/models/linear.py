@@ -38,6 +38,7 @@ class SoftmaxRegression(nn.Module):
 
     num_classes: int | None
     image_size: ClassVar[int | None] = None
+    minimum_size: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         check_num_classes(self.num_classes)
@@ -71,6 +72,7 @@ class LogisticRegression(nn.Module):
 
     num_classes: int | None = 2
     image_size: ClassVar[int | None] = None
+    minimum_size: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if self.num_classes not in (2, None):

@@ -17,7 +17,7 @@ from typing import ClassVar
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxvision.models.layers import Features, check_num_classes
+from jaxvision.models.layers import Dtype, Features, check_num_classes
 
 
 class MLP(nn.Module):
@@ -32,6 +32,7 @@ class MLP(nn.Module):
         activation: after every hidden layer; the features are what it returns.
         kernel_init: of the hidden kernels; choose it for the activation
             (`nn.initializers.lecun_normal()` for tanh).
+        dtype: what is computed in; parameters and logits stay float32.
 
     Raises:
         ValueError: if `widths` is empty or one is below 1, or if `num_classes` is below 1.
@@ -41,7 +42,9 @@ class MLP(nn.Module):
     widths: tuple[int, ...] = (256, 128)
     activation: Callable[[Array], Array] = nn.relu
     kernel_init: nn.initializers.Initializer = nn.initializers.he_normal()
+    dtype: Dtype = None
     image_size: ClassVar[int | None] = None
+    minimum_size: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         check_num_classes(self.num_classes)
@@ -61,8 +64,8 @@ class MLP(nn.Module):
         x = images.reshape(images.shape[0], -1)
         for i, width in enumerate(self.widths):
             name = f"hidden{i + 1}"
-            x = nn.Dense(width, kernel_init=self.kernel_init, name=name)(x)
-            x = features[name] = self.activation(x)
+            dense = nn.Dense(width, kernel_init=self.kernel_init, dtype=self.dtype, name=name)
+            x = features[name] = self.activation(dense(x))
         if self.num_classes is not None:
             x = nn.Dense(self.num_classes, name="head")(x)
         return x, features

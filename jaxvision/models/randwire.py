@@ -66,7 +66,8 @@ class Node(nn.Module):
     def __call__(self, *inputs: Float[Array, "b h w c"]) -> Float[Array, "b hs ws features"]:
         x = inputs[0]
         if len(inputs) > 1:
-            weights = nn.sigmoid(self.param("weights", nn.initializers.zeros, (len(inputs),)))
+            zeros = nn.initializers.zeros
+            weights = nn.sigmoid(self.param("weights", zeros, (len(inputs),), jnp.float32))
             x = sum(weights[i].astype(x.dtype) * x for i, x in enumerate(inputs))
         c = x.shape[-1]
         conv = partial(Conv, use_bias=False, dtype=self.dtype)

@@ -1,7 +1,6 @@
-"""CIFAR ResNets: counts, both shortcuts by hand, and trained weights on the real test images."""
+"""CIFAR ResNets: counts, and both shortcuts by hand."""
 
 import math
-import re
 from functools import partial
 
 import chex
@@ -10,10 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors.numpy import load_file
+from flax.traverse_util import flatten_dict
 
-from jaxvision.data.tfds import open_tfds
 from jaxvision.models import cifar_resnet
 from jaxvision.models.cifar_resnet import CifarResNet, cifar_resnet20, cifar_resnet20_b, pad
 from jaxvision.models.layers import Conv
@@ -31,14 +28,13 @@ def shapes(model, shape):
 # --- counts
 
 
+# By this file's own arithmetic; all are in tests/inspect/test_zoo_facts.py.
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("name", "parameters", "gmacs", "receptive_field"),
     [
         ("cifar_resnet20", 269_722, 0.041, 81),
-        ("cifar_resnet32", 464_154, 0.069, 137),
-        ("cifar_resnet44", 658_586, 0.097, 193),
         ("cifar_resnet56", 853_018, 0.125, 249),
-        ("cifar_resnet110", 1_727_962, 0.253, 501),
     ],
 )
 def test_parameters_macs_and_receptive_field(name, parameters, gmacs, receptive_field):
@@ -131,53 +127,3 @@ def test_blocks_that_add_nothing_pass_every_fourth_pixel_on():
     others = np.delete(features["stage3"], [3, 4], axis=-1)
     np.testing.assert_array_equal(others, np.zeros((1, 2, 3, 6)))
     assert float(jnp.max(features["stage3"])) > 0
-
-
-# --- trained weights
-
-
-def from_pytorch(tensors):
-    """Renames layer1.0.conv1.weight to params/stage1_block1/conv1/kernel, and so on."""
-    leaves = {}
-    for name, value in tensors.items():
-        module, leaf = name.rsplit(".", 1)
-        module = module.replace("linear", "head").replace(".", "/")
-        module = re.sub(
-            r"layer(\d)/(\d)", lambda match: f"stage{match[1]}_block{int(match[2]) + 1}", module
-        )
-        if leaf.startswith("running_"):
-            path = f"batch_stats/{module}/{leaf.removeprefix('running_')}"
-        elif leaf == "weight":
-            path = f"params/{module}/{'scale' if value.ndim == 1 else 'kernel'}"
-        else:
-            path = f"params/{module}/bias"
-        axes = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}[value.ndim]
-        leaves[path] = value.transpose(axes)
-    return unflatten_dict(leaves, sep="/")
-
-
-@pytest.mark.real_data
-def test_trained_weights_are_right_on_91_73_percent_of_the_test_images(shared):
-    try:
-        source = open_tfds("cifar10")["test"]
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
-    variables = from_pytorch(load_file(shared / "weights" / "cifar_resnet20.safetensors"))
-    model = cifar_resnet20(10)
-    chex.assert_trees_all_equal_shapes(shapes(model, (1, 32, 32, 3))[1], variables)
-
-    @jax.jit
-    def predict(variables, pixels):
-        mean, deviation = jnp.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
-        images = (pixels / 255 - mean.reshape(1, 1, 1, 3)) / deviation.reshape(1, 1, 1, 3)
-        return model.apply(variables, images, train=False)[0].argmax(axis=-1)
-
-    right = 0
-    for start in range(0, len(source), 1_000):
-        items = source.__getitems__(range(start, start + 1_000))
-        pixels = np.stack([item["image"] for item in items])
-        right += int(
-            np.sum(predict(variables, pixels) == np.array([item["label"] for item in items]))
-        )
-    # One or two images of 10,000 lie so near a border that the order of a sum decides.
-    assert right / len(source) == pytest.approx(0.9173, abs=5e-4)

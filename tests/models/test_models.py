@@ -1,9 +1,13 @@
-"""Every model keeps the same contract."""
+"""Every class of models keeps the same contract: in shapes, and in numbers on a small copy.
+
+What is true of each name, as its counts, is in tests/inspect/test_zoo_facts.py.
+"""
 
 import dataclasses
 import functools
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import chex
@@ -14,99 +18,279 @@ import numpy as np
 import optax
 import pytest
 
-from jaxvision.models import MODELS, LogisticRegression
+from jaxvision.models import MODELS, LogisticRegression, make_model
+from jaxvision.models.random_graphs import barabasi_albert
 
 BATCH = 3
-each_model = pytest.mark.parametrize("name", MODELS)
+
+# One name for each class, and the attributes that make it quick to compile; None where none does.
+SMALL = {
+    "softmax_regression": {},
+    "logistic_regression": {},
+    "mlp": {},
+    "self_normalizing_mlp": {},
+    "lenet5": {},
+    "lenet5_original": {},
+    "alexnet": {"hidden": (8,)},
+    "alexnet_2012": {"hidden": (8,)},
+    "vgg11_bn": {"width": 4, "hidden": (8,)},
+    "nin_cifar10": {},
+    "googlenet": None,
+    "googlenet_2014": None,
+    "inception_v3": None,
+    "resnet18": {"width": 4, "depths": (1, 1)},
+    "cifar_resnet20": {"width": 4, "depths": (1, 1)},
+    "preact_resnet50": {"width": 4, "depths": (1, 1)},
+    "cifar_preact_resnet110": {"width": 4, "depths": (1, 1)},
+    "densenet121": {"growth": 4, "depths": (1, 2), "stem_features": 8},
+    "cifar_densenet_40_12": {"growth": 4, "depths": (1, 2), "stem_features": 8},
+    "randwire_ba": {"width": 4, "nodes": 2, "generator": partial(barabasi_albert, attachments=1)},
+}
+each_class = pytest.mark.parametrize("name", SMALL)
+each_small = pytest.mark.parametrize("name", [name for name in SMALL if SMALL[name] is not None])
+
+
+def class_of(name):
+    constructor = MODELS[name]
+    return constructor.func if isinstance(constructor, partial) else constructor
+
+
+def classes_with(attribute):
+    return pytest.mark.parametrize("name", [n for n in SMALL if hasattr(class_of(n), attribute)])
 
 
 def classes_of(name):
-    return 2 if MODELS[name] is LogisticRegression else 7
+    return 2 if class_of(name) is LogisticRegression else 7
 
 
-class Made(NamedTuple):
-    """A model, images of its size, and what is compiled once for all tests."""
+def size_of(model):
+    return max(model.minimum_size, 8)
 
-    model: nn.Module
-    images: jax.Array
-    init: Callable
-    apply: Callable
-    variables: dict
+
+def test_every_class_is_tested():
+    assert {class_of(name) for name in SMALL} == {class_of(name) for name in MODELS}
+
+
+# In shapes: nothing is compiled.
+
+
+def trace(model, dtype=jnp.float32):
+    """Shapes of (logits, features) and of the variables, for images of 2 channels."""
+    images = jax.ShapeDtypeStruct((BATCH, size_of(model), size_of(model), 2), dtype)
+    return jax.eval_shape(
+        lambda images: model.init_with_output(jax.random.key(0), images, train=False), images
+    )
+
+
+def small(name, **options):
+    """A small copy; the network itself where there is none."""
+    return make_model(name, classes_of(name), **(SMALL[name] or {}), **options)
 
 
 @functools.cache
-def make(name, num_classes):
-    model = MODELS[name](num_classes=num_classes)
-    size = model.image_size or 12
-    images = jax.random.uniform(jax.random.key(0), (BATCH, size, size, 1))
-    init = jax.jit(lambda key: model.init(key, images, train=False))
-    apply = jax.jit(model.apply, static_argnames="train")
-    return Made(model, images, init, apply, init(jax.random.key(1)))
+def traced(name):
+    return trace(small(name))
 
 
-@each_model
-@pytest.mark.parametrize("train", [False, True])
-def test_returns_logits_and_features_by_name(name, train):
-    made = make(name, classes_of(name))
-    logits, features = made.apply(made.variables, made.images, train=train)
+@each_class
+def test_returns_logits_and_features_by_name(name):
+    (logits, features), _ = traced(name)
+    assert logits.shape == (BATCH, classes_of(name))
     assert isinstance(features, dict)
     assert features
-    chex.assert_shape(logits, (BATCH, classes_of(name)))
     chex.assert_tree_shape_prefix(features, (BATCH,))
-    chex.assert_tree_all_finite((logits, features))
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", feature) for feature in features)
 
 
-@each_model
-def test_jit_does_not_change_the_result(name):
-    made = make(name, classes_of(name))
-    eager, compiled = (
-        apply(made.variables, made.images, train=False) for apply in (made.model.apply, made.apply)
-    )
-    # Fusion may reorder a float32 sum; distances near 84 are the largest numbers here.
-    chex.assert_trees_all_close(compiled, eager, rtol=1e-5, atol=1e-5)
+@each_class
+def test_float32_stays_float32_when_float64_is_allowed(name):
+    with jax.enable_x64(True):
+        outputs = trace(small(name))
+    assert {str(leaf.dtype) for leaf in jax.tree.leaves(outputs)} == {"float32"}
 
 
-@each_model
+@each_class
+def test_float64_images_meet_float32_parameters_in_float64(name):
+    with jax.enable_x64(True):
+        outputs, _ = trace(small(name), jnp.float64)
+    assert {str(leaf.dtype) for leaf in jax.tree.leaves(outputs)} == {"float64"}
+
+
+@classes_with("dtype")
+def test_bfloat16_is_for_features_and_not_for_parameters_statistics_and_logits(name):
+    (logits, features), variables = trace(small(name, dtype=jnp.bfloat16))
+    assert {str(leaf.dtype) for leaf in jax.tree.leaves((logits, variables))} == {"float32"}
+    features.pop("class_maps", None)  # the logits of `nin_cifar10`, before their mean
+    assert {str(leaf.dtype) for leaf in features.values()} == {"bfloat16"}
+
+
+@classes_with("remat")
+def test_remat_changes_neither_names_nor_shapes_and_wraps_what_it_computes_again(name):
+    model = small(name, remat=True)
+    chex.assert_trees_all_equal_shapes_and_dtypes(trace(model), traced(name))
+    images = jnp.zeros((1, size_of(model), size_of(model), 2))
+    variables = traced(name)[1]
+    program = jax.make_jaxpr(lambda v: model.apply(v, images, train=False))(variables)
+    (remat,) = jax.make_jaxpr(jax.checkpoint(jnp.sin))(1.0).eqns
+    assert remat.primitive in {equation.primitive for equation in program.eqns}
+
+
+@each_class
 def test_without_a_head_the_logits_are_the_last_features(name):
-    made = make(name, None)
-    logits, features = made.model.apply(made.variables, made.images, train=False)
-    np.testing.assert_array_equal(logits, list(features.values())[-1])
-    kept = made.variables.get("params", {})
-    with_head = make(name, classes_of(name)).variables["params"]
+    model = small(name).clone(num_classes=None)
+
+    def run(images):
+        (logits, features), variables = model.init_with_output(
+            jax.random.key(0), images, train=False
+        )
+        assert logits is list(features.values())[-1]
+        return variables.get("params", {})
+
+    shape = (BATCH, size_of(model), size_of(model), 2)
+    kept = jax.eval_shape(run, jax.ShapeDtypeStruct(shape, jnp.float32))
+    with_head = traced(name)[1]["params"]
     assert set(with_head) - set(kept) <= {"head", "output"}
-    chex.assert_trees_all_equal_shapes(kept, {name: with_head[name] for name in kept})
+    chex.assert_trees_all_equal_shapes(kept, {layer: with_head[layer] for layer in kept})
 
 
-@each_model
+@each_class
+def test_submodules_have_names_of_their_own(name):
+    for path, _ in jax.tree.leaves_with_path(traced(name)[1]):
+        for entry in path:
+            assert not re.fullmatch(r"[A-Z]\w*_\d+", entry.key), jax.tree_util.keystr(path)
+
+
+@each_class
+def test_sizes_belong_to_the_class(name):
+    model = make_model(name, classes_of(name))
+    assert not {"image_size", "minimum_size"} & {field.name for field in dataclasses.fields(model)}
+    assert model.image_size is None or model.image_size >= model.minimum_size
+    assert class_of(name).minimum_size >= 1
+
+
+@each_class
+def test_names_images_that_are_too_small(name):
+    model = make_model(name, classes_of(name))
+    if model.minimum_size == 1:
+        return  # there are no smaller ones
+    size = model.minimum_size - 1
+    images = jnp.zeros((1, size, 2 * size + 2, 3))
+    with pytest.raises(
+        ValueError, match=rf"`images` must be .*{model.minimum_size} x .* got {size} x"
+    ):
+        model.init(jax.random.key(0), images, train=False)
+
+
+@each_class
+@pytest.mark.parametrize("num_classes", [0, -1])
+def test_names_a_head_without_outputs(name, num_classes):
+    with pytest.raises(ValueError, match=rf"`num_classes` must be .* got {num_classes}"):
+        MODELS[name](num_classes=num_classes)
+
+
+# In numbers: small copies, compiled.
+
+
+class Made(NamedTuple):
+    """A small model at its smallest images, and its evaluation compiled once for all tests."""
+
+    model: nn.Module
+    images: jax.Array
+    variables: dict
+    apply: Callable
+
+
+def drawn(shapes):
+    """Parameters and statistics of these shapes: quicker than compiling the initialisation."""
+    random = np.random.default_rng(0)
+
+    def draw(path, leaf):
+        values = random.normal(size=leaf.shape)
+        match path[-1].key:
+            case "kernel":
+                values = values / np.sqrt(max(np.prod(leaf.shape[:-1]), 1))
+            case "scale" | "var":
+                values = 1 + 0.1 * np.abs(values)
+        return jnp.asarray(values, leaf.dtype)
+
+    return jax.tree.map_with_path(draw, shapes)
+
+
+@functools.cache
+def make(name):
+    model = small(name)
+    images = jax.random.normal(jax.random.key(0), (BATCH, size_of(model), size_of(model), 1))
+    shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), images, train=False))
+    return Made(model, images, drawn(shapes), jax.jit(partial(model.apply, train=False)))
+
+
+@pytest.mark.parametrize("name", ["mlp", "lenet5", "lenet5_original"])
 def test_initialisation_follows_the_key(name):
-    made = make(name, classes_of(name))
-    again, other = (made.init(jax.random.key(seed)) for seed in (1, 2))
-    chex.assert_trees_all_equal(again, made.variables)
-    differs = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), other, again)
+    made = make(name)
+    init = jax.jit(lambda key: made.model.init(key, made.images, train=False))
+    first, again, other = (init(jax.random.key(seed)) for seed in (1, 1, 2))
+    chex.assert_trees_all_equal(again, first)
+    differs = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), other, first)
     kernels = [d for path, d in jax.tree.leaves_with_path(differs) if path[-1].key == "kernel"]
     assert kernels
     assert all(kernels)
 
 
-@each_model
-def test_every_parameter_gets_a_gradient(name):
-    made = make(name, classes_of(name))
+@each_small
+def test_every_parameter_gets_a_gradient_and_every_statistic_an_update(name):
+    made = make(name)
     labels = jnp.arange(BATCH) % classes_of(name)
 
-    def loss(variables):
-        logits, _ = made.model.apply(variables, made.images, train=True)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+    @jax.jit
+    @partial(jax.grad, has_aux=True)
+    def step(params):
+        (logits, _), updated = made.model.apply(
+            made.variables | {"params": params},
+            made.images,
+            train=True,
+            mutable=["batch_stats"],
+            rngs={"dropout": jax.random.key(2)},
+        )
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return losses.mean(), updated.get("batch_stats", {})
 
-    gradient = jax.jit(jax.grad(loss))(made.variables)
-    chex.assert_trees_all_equal_shapes_and_dtypes(gradient, made.variables)
+    params = made.variables["params"]
+    gradient, statistics = step(params)
+    chex.assert_trees_all_equal_shapes_and_dtypes(gradient, params)
     for path, leaf in jax.tree.leaves_with_path(gradient):
         assert bool(jnp.all(jnp.isfinite(leaf))), path
         assert bool(jnp.any(leaf != 0)), path
+    before = made.variables.get("batch_stats", {})
+    chex.assert_trees_all_equal_shapes_and_dtypes(statistics, before)
+    for path, same in jax.tree.leaves_with_path(
+        jax.tree.map(lambda a, b: bool(jnp.all(a == b)), statistics, before)
+    ):
+        assert not same, path
 
 
-@each_model
+@each_small
+def test_no_image_sees_another(name):
+    made = make(name)
+    changed = made.images.at[0].set(0.5).at[2].multiply(-1)
+    before, after = (made.apply(made.variables, images) for images in (made.images, changed))
+    chex.assert_trees_all_equal(*(jax.tree.map(lambda y: y[1], tree) for tree in (before, after)))
+    first = jax.tree.map(lambda y: y[0], before[1]), jax.tree.map(lambda y: y[0], after[1])
+    differs = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), *first)
+    assert any(differs.values()), differs
+
+
+@pytest.mark.parametrize("name", ["mlp", "lenet5", "cifar_resnet20"])
+def test_jit_does_not_change_the_result(name):
+    made = make(name)
+    eager = made.model.apply(made.variables, made.images, train=False)
+    # Fusion may reorder a float32 sum.
+    compiled = made.apply(made.variables, made.images)
+    chex.assert_trees_all_close(compiled, eager, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["logistic_regression", "lenet5"])
 def test_a_vmap_over_keys_is_one_network_each(name):
-    made = make(name, classes_of(name))
+    made = make(name)
     keys = jax.random.split(jax.random.key(3), 2)
 
     @jax.jit
@@ -116,61 +300,32 @@ def test_a_vmap_over_keys_is_one_network_each(name):
         return made.model.apply(variables, made.images, train=False)[0]
 
     together = run(keys)
-    alone = [made.apply(made.init(key), made.images, train=False)[0] for key in keys]
+    alone = [
+        made.apply(made.model.init(key, made.images, train=False), made.images)[0] for key in keys
+    ]
     np.testing.assert_allclose(together, jnp.stack(alone), rtol=1e-5, atol=1e-5)
     assert not np.allclose(alone[0], alone[1], rtol=1e-3)
 
 
-@each_model
-def test_no_image_sees_another(name):
-    made = make(name, classes_of(name))
-    changed = made.images.at[0].set(0.5).at[2].multiply(-1)
-    before, after = (made.apply(made.variables, x, train=False) for x in (made.images, changed))
-    chex.assert_trees_all_equal(*(jax.tree.map(lambda y: y[1], tree) for tree in (before, after)))
-    assert not np.allclose(before[0][0], after[0][0])
+def test_an_early_feature_costs_the_layers_up_to_it_and_no_more():
+    made = make("cifar_resnet20")
+    shorter = make_model("cifar_resnet20", None, width=4, depths=(1,))
 
+    def flops(function, variables):
+        return jax.jit(function).lower(variables).compile().cost_analysis()["flops"]
 
-@each_model
-def test_submodules_have_names_of_their_own(name):
-    variables = make(name, classes_of(name)).variables
-    for path, _ in jax.tree.leaves_with_path(variables):
-        for entry in path:
-            assert not re.fullmatch(r"[A-Z]\w*_\d+", entry.key), jax.tree_util.keystr(path)
+    def feature(variables):
+        return made.model.apply(variables, made.images, train=False)[1]["stage1"]
 
+    def whole(variables):
+        return made.model.apply(variables, made.images, train=False)[0]
 
-@each_model
-def test_float32_stays_float32_when_float64_is_allowed(name):
-    made = make(name, classes_of(name))
-    with jax.enable_x64(True):
-        outputs = jax.eval_shape(
-            lambda key: made.model.init_with_output(key, made.images, train=False),
-            jax.random.key(0),
-        )
-    assert {str(leaf.dtype) for leaf in jax.tree.leaves(outputs)} == {"float32"}
+    def up_to_there(variables):
+        return shorter.apply(variables, made.images, train=False)[1]["stage1"]
 
-
-@each_model
-def test_float64_images_meet_float32_parameters_in_float64(name):
-    made = make(name, classes_of(name))
-    with jax.enable_x64(True):
-        images = jax.ShapeDtypeStruct(made.images.shape, jnp.float64)
-        outputs = jax.eval_shape(
-            lambda images: made.model.apply(made.variables, images, train=False), images
-        )
-    assert {str(leaf.dtype) for leaf in jax.tree.leaves(outputs)} == {"float64"}
-
-
-@each_model
-def test_image_size_belongs_to_the_class(name):
-    assert MODELS[name].image_size == {"lenet5": 32, "lenet5_original": 32}.get(name)
-    assert "image_size" not in {field.name for field in dataclasses.fields(MODELS[name])}
-
-
-@each_model
-@pytest.mark.parametrize("num_classes", [0, -1])
-def test_names_a_head_without_outputs(name, num_classes):
-    with pytest.raises(ValueError, match=rf"`num_classes` must be .* got {num_classes}"):
-        MODELS[name](num_classes=num_classes)
+    asked = flops(feature, made.variables)
+    assert asked == flops(up_to_there, made.variables)
+    assert asked < 0.7 * flops(whole, made.variables)
 
 
 def test_perceptron_and_logistic_regression_are_one_network():

@@ -61,6 +61,7 @@ def drawn(model, shape):
 
 # Those of timm (resnetv2_18 to 152) and, for CIFAR, of the authors' code; 110 has the parameters of
 # the network that it comes from: each batch norm has moved, from after to before.
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
@@ -79,6 +80,7 @@ def test_parameters(name, parameters):
     assert count(model, model.image_size) == parameters
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_parameters_of_1001_layers():
     model = cifar_preact_resnet1001(10)
     assert model.depths == (111, 111, 111)  # 9 * 111 + 2 layers

@@ -23,6 +23,7 @@ def count(variables):
     return sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_golden_counts():
     # A seed is an architecture: trained weights depend on it. Section 4: 5.6 M, about 0.1 M of it
     # more or less from one graph to the next.

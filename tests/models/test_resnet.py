@@ -66,22 +66,15 @@ def drawn(model, shape):
 # --- counts
 
 
+# One of each kind, by this file's own arithmetic; all are in tests/inspect/test_zoo_facts.py.
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("name", "parameters", "gmacs", "receptive_field"),
     [
         ("resnet18", 11_689_512, 1.814, 435),
-        ("resnet34", 21_797_672, 3.664, 899),
         ("resnet50", 25_557_032, 4.089, 427),
-        ("resnet101", 44_549_160, 7.801, 971),
-        ("resnet152", 60_192_808, 11.514, 1451),
         ("resnet50_v1", 25_557_032, 3.858, 483),
-        ("resnet101_v1", 44_549_160, 7.570, 1027),
-        ("resnet152_v1", 60_192_808, 11.282, 1507),
         ("resnext50_32x4d", 25_028_904, 4.230, 427),
-        ("resnext101_32x8d", 88_791_336, 16.414, 971),
-        ("resnext101_64x4d", 83_455_272, 15.460, 971),
-        ("wide_resnet50_2", 68_883_240, 11.398, 427),
-        ("wide_resnet101_2", 126_886_696, 22.753, 971),
     ],
 )
 def test_parameters_macs_and_receptive_field(name, parameters, gmacs, receptive_field):
