@@ -26,7 +26,10 @@ the last feature that still has a height and a width: how many pixels of the ima
 one side, a unit depends on, and how far apart two neighbours look.
 
 `jaxvision summary NAME` shows the same for every feature on the way, and
-`jaxvision.models.create_model("NAME", num_classes)` makes the network and its parameters.
+`jaxvision.models.create_model("NAME", num_classes)` makes the network and its parameters. The
+picture is `jaxvision summary resnet50 --diagram resnet50.png`.
+
+![ResNet-50 as its program has it: blocks, receptive fields, residual connections](images/resnet50.png)
 """
 WEIGHTS_HEAD = """
 ## Weights that are known by name
