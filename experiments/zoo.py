@@ -29,7 +29,7 @@ one side, a unit depends on, and how far apart two neighbours look.
 `jaxvision.models.create_model("NAME", num_classes)` makes the network and its parameters. The
 picture is `jaxvision summary resnet50 --diagram resnet50.png`.
 
-![ResNet-50 as its program has it: blocks, receptive fields, residual connections](images/resnet50.png)
+![ResNet-50, its receptive fields and residual connections](images/resnet50.png)
 """
 WEIGHTS_HEAD = """
 ## Weights that are known by name
