@@ -43,12 +43,10 @@ def seen(feature: Feature) -> str:
 
 def short(number: int) -> str:
     """Three digits and a unit: 4089184256 is "4.09 G"."""
-    value, unit = float(number), ""
-    for unit in ("", "k", "M", "G", "T"):
-        if value < 999.5 or unit == "T":
-            break
-        value /= 1000
-    return f"{value:.{max(0, 3 - len(str(int(value))))}f} {unit}" if unit else str(number)
+    if number < 1000:
+        return str(number)
+    power = next(p for p in range(1, 7) if number < 999.5 * 1000**p or p == 6)
+    return f"{number / 1000**power:#.3g}".rstrip(".") + f" {'kMGTPE'[power - 1]}"
 
 
 def _row(feature: Feature) -> tuple[str, ...]:

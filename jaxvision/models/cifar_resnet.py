@@ -25,6 +25,7 @@ from functools import partial
 from typing import ClassVar
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from jaxvision.models.layers import Features
@@ -37,7 +38,8 @@ def pad(
     """The shortcut of option A: every `stride`-th pixel, among channels of zeros; no layers."""
     zeros = features - x.shape[-1]
     before = zeros // 2
-    return jnp.pad(x[:, ::stride, ::stride], ((0, 0), (0, 0), (0, 0), (before, zeros - before)))
+    seen = lax.slice(x, (0, 0, 0, 0), x.shape, (1, stride, stride, 1))
+    return jnp.pad(seen, ((0, 0), (0, 0), (0, 0), (before, zeros - before)))
 
 
 def cifar_stem(images: Float[Array, "b h w c"], width: int, conv: Layer, norm: Layer) -> Features:

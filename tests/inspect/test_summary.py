@@ -12,6 +12,7 @@ from jax import lax
 
 import jaxvision.inspect
 from jaxvision.inspect import summarize, summarize_model
+from jaxvision.inspect.summary_table import short
 from jaxvision.models.lenet import LeNet5, LeNet5Original
 from jaxvision.ops.conv2d import conv2d
 from jaxvision.ops.platform import CPU, form
@@ -82,6 +83,14 @@ def test_finds_the_dataflow(summary):
     assert block.joins == again.joins == ("add",)
     # Side by side, but no layer lies on either path; nor is a bias another path.
     assert stem.joins == aside.joins == pooled.joins == ()
+
+
+def test_what_lies_before_a_feature_is_on_no_path_from_it():
+    def fn(x):
+        a = conv(x, jnp.ones((3, 3, 3, 4)))
+        return {"a": a, "b": a + jax.nn.relu(a)}
+
+    assert [feature.joins for feature in summarize(fn, IMAGES).features] == [(), ()]
 
 
 def test_branches_side_by_side_are_a_join():
@@ -186,8 +195,9 @@ def test_json_has_the_numbers(summary):
 
 
 def test_json_has_pairs_where_rows_and_columns_differ_and_fractions():
-    found = summarize(lambda x: jnp.repeat(x, 2, axis=1), IMAGES).to_dict()["outputs"][0]
-    assert found["stride"] == [0.5, 1] and found["receptive_field"] == 1
+    found = summarize(lambda x: jnp.repeat(x, 2, axis=1), IMAGES).to_dict()
+    (output,) = json.loads(json.dumps(found))["outputs"]
+    assert output["stride"] == [0.5, 1] and output["receptive_field"] == 1
 
 
 def test_the_table_fits_80_columns_and_says_it_all(summary):
@@ -212,6 +222,17 @@ def test_a_wide_table_fits_80_columns_in_one_line_a_feature():
     text = str(summarize(fn, images, variables=weights))
     (line,) = (line for line in text.splitlines() if "stage1_block12" in line)
     assert "112 x 112 x 1024" in line and "102,760,448" in line and len(line) <= 80
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        *((0, "0"), (999, "999"), (1000, "1.00 k"), (9_996, "10.0 k"), (358_000, "358 k")),
+        *((999_499, "999 k"), (999_500, "1.00 M"), (4_089_184_256, "4.09 G"), (10**20, "100 E")),
+    ],
+)
+def test_large_numbers_have_three_digits(number, text):
+    assert short(number) == text
 
 
 @pytest.mark.parametrize(
