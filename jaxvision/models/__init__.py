@@ -21,7 +21,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
@@ -38,6 +37,7 @@ from jaxvision.models.alexnet import AlexNet, AlexNet2012
 from jaxvision.models.densenet import DenseNet
 from jaxvision.models.googlenet import GoogLeNet, GoogLeNet2014
 from jaxvision.models.inception import InceptionV3
+from jaxvision.models.layers import Network
 from jaxvision.models.lenet import LeNet5, LeNet5Original
 from jaxvision.models.linear import LogisticRegression, SoftmaxRegression
 from jaxvision.models.mlp import MLP
@@ -49,7 +49,7 @@ from jaxvision.models.self_normalizing import SelfNormalizingMLP
 from jaxvision.models.vgg import VGG
 from jaxvision.names import lookup
 
-MODELS: dict[str, Callable[..., nn.Module]] = {
+MODELS: dict[str, Callable[..., Network]] = {
     "softmax_regression": SoftmaxRegression,
     "logistic_regression": LogisticRegression,
     "perceptron": LogisticRegression,  # two names of one network
@@ -119,7 +119,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 Variables = dict[str, PyTree]
 
 
-def make_model(name: str, num_classes: int | None, **options: Any) -> nn.Module:
+def make_model(name: str, num_classes: int | None, **options: Any) -> Network:
     """Builds the network of this name, without parameters.
 
     Args:
@@ -151,7 +151,7 @@ def create_model(
     image_size: int | None = None,
     key: Key[Array, ""] | None = None,
     **options: Any,
-) -> tuple[nn.Module, Variables]:
+) -> tuple[Network, Variables]:
     """Builds the network of this name and draws its parameters.
 
         model, variables = create_model("resnet50", num_classes=10, dtype=jnp.bfloat16)
@@ -191,6 +191,7 @@ __all__ = [
     "LeNet5",
     "LeNet5Original",
     "LogisticRegression",
+    "Network",
     "NiN",
     "PreActResNet",
     "RandWire",

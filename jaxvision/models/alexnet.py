@@ -35,12 +35,12 @@ from typing import ClassVar
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxvision.models.layers import Conv, Dtype, Features, check_image_size, check_num_classes
+from jaxvision.models.layers import Conv, Dtype, Features, Network, check_image_size
 from jaxvision.ops.local_response import local_response_normalization
 from jaxvision.ops.pooling import adaptive_average_pool, max_pool
 
 
-class AlexNet2012(nn.Module):
+class AlexNet2012(Network):
     """Images [b, h, w, c] -> (logits [b, classes], every layer's output by name).
 
     `flat` is pool5 at 6 x 6, flattened: what fc6 sees. Kernels are drawn from N(0, 0.01^2); biases
@@ -58,17 +58,12 @@ class AlexNet2012(nn.Module):
         ValueError: if `num_classes` is below 1, or the images are below 67 x 67.
     """
 
-    num_classes: int | None
     groups: int = 2
     hidden: tuple[int, ...] = (4096, 4096)
     dtype: Dtype = None
     remat: bool = False
     image_size: ClassVar[int | None] = 227
     minimum_size: ClassVar[int] = 67
-
-    def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
-        super().__post_init__()
 
     @nn.compact
     def __call__(
@@ -98,7 +93,7 @@ class AlexNet2012(nn.Module):
         return x, features
 
 
-class AlexNet(nn.Module):
+class AlexNet(Network):
     """Images [b, h, w, c] -> (logits [b, classes], every layer's output by name).
 
     The one tower that torchvision has weights for. Attributes and features as for `AlexNet2012`,
@@ -108,16 +103,11 @@ class AlexNet(nn.Module):
         ValueError: if `num_classes` is below 1, or the images are below 63 x 63.
     """
 
-    num_classes: int | None
     hidden: tuple[int, ...] = (4096, 4096)
     dtype: Dtype = None
     remat: bool = False
     image_size: ClassVar[int | None] = 224
     minimum_size: ClassVar[int] = 63
-
-    def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
-        super().__post_init__()
 
     @nn.compact
     def __call__(

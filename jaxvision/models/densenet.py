@@ -42,8 +42,8 @@ from jaxvision.models.layers import (
     Conv,
     Dtype,
     Features,
+    Network,
     check_image_size,
-    check_num_classes,
 )
 from jaxvision.ops.pooling import average_pool, max_pool
 
@@ -96,7 +96,7 @@ class Transition(nn.Module):
         return average_pool(x, 2, 2)
 
 
-class DenseNet(nn.Module):
+class DenseNet(Network):
     """Images [b, h, w, c] -> (logits [b, classes], stem, every block and transition by name).
 
     The features of the blocks and transitions, and of a CIFAR stem, are before norm and ReLU.
@@ -118,7 +118,6 @@ class DenseNet(nn.Module):
         ValueError: if `num_classes` is below 1, or the images are below `minimum_size`.
     """
 
-    num_classes: int | None
     depths: tuple[int, ...]
     growth: int
     stem_features: int
@@ -129,10 +128,6 @@ class DenseNet(nn.Module):
     remat: bool = False
     image_size: ClassVar[int | None] = 224
     minimum_size: ClassVar[int] = 29
-
-    def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
-        super().__post_init__()
 
     @nn.compact
     def __call__(

@@ -39,8 +39,8 @@ from jaxvision.models.layers import (
     Conv,
     Dtype,
     Features,
+    Network,
     check_image_size,
-    check_num_classes,
 )
 from jaxvision.ops.local_response import local_response_normalization
 from jaxvision.ops.pooling import adaptive_average_pool, average_pool, ceil_padding, max_pool
@@ -139,7 +139,7 @@ class AuxiliaryHead(nn.Module):
         return nn.Dense(self.num_classes, name="head")(x)
 
 
-class GoogLeNet2014(nn.Module):
+class GoogLeNet2014(Network):
     """Images [b, h, w, c] -> (logits [b, classes], every block's output by name).
 
     Attributes:
@@ -155,7 +155,6 @@ class GoogLeNet2014(nn.Module):
         ValueError: if `num_classes` is below 1, or the images are below `minimum_size`.
     """
 
-    num_classes: int | None
     auxiliary: bool = False
     dropout: float = 0.4
     dtype: Dtype = None
@@ -165,10 +164,6 @@ class GoogLeNet2014(nn.Module):
     batch_norm: ClassVar[bool] = False  # in place of biases and local response normalisation
     largest: ClassVar[int] = 5  # pixels a side of the inception blocks' largest window
     pool4: ClassVar[int] = 3  # pixels a side of the last maximum
-
-    def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
-        super().__post_init__()
 
     @nn.compact
     def __call__(

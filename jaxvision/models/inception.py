@@ -32,7 +32,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxvision.models.googlenet import ConvUnit
-from jaxvision.models.layers import Dtype, Features, check_image_size, check_num_classes
+from jaxvision.models.layers import Dtype, Features, Network, check_image_size
 from jaxvision.ops.pooling import adaptive_average_pool, average_pool, max_pool
 
 Unit = Callable[..., nn.Module]
@@ -172,7 +172,7 @@ class AuxiliaryHead(nn.Module):
         return nn.Dense(self.num_classes, name="head")(x.mean(axis=(1, 2)))
 
 
-class InceptionV3(nn.Module):
+class InceptionV3(Network):
     """Images [b, h, w, c] -> (logits [b, classes], every block's output by name).
 
     Attributes:
@@ -187,17 +187,12 @@ class InceptionV3(nn.Module):
         ValueError: if `num_classes` is below 1, or the images are below 75 x 75.
     """
 
-    num_classes: int | None
     auxiliary: bool = False
     dropout: float = 0.5
     dtype: Dtype = None
     remat: bool = False
     image_size: ClassVar[int | None] = 299
     minimum_size: ClassVar[int] = 75
-
-    def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
-        super().__post_init__()
 
     @nn.compact
     def __call__(

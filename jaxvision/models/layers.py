@@ -5,7 +5,7 @@
 comes from Flax.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -22,16 +22,29 @@ Dtype = Any
 """A type to compute in, as `jnp.bfloat16`; None for that of the images and parameters."""
 
 
-def check_num_classes(num_classes: int | None) -> None:
-    """Refuses a head without outputs, which other libraries take to mean no head.
+class Network(nn.Module):
+    """What all models have in common: a head or none, and sizes of images that they are made for.
+
+    Attributes:
+        num_classes: width of the head; None for no head.
+        image_size: height and width that the paper defines the network for, or None for any.
+        minimum_size: the smallest height and width that work.
 
     Raises:
-        ValueError: if there is a number of classes and it is below 1.
+        ValueError: if there is a number of classes and it is below 1, which other libraries take
+            to mean no head.
     """
-    if num_classes is not None and num_classes < 1:
-        raise ValueError(
-            f"`num_classes` must be at least 1, got {num_classes}: pass None for no head."
-        )
+
+    num_classes: int | None
+    image_size: ClassVar[int | None] = None
+    minimum_size: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.num_classes is not None and self.num_classes < 1:
+            raise ValueError(
+                f"`num_classes` must be at least 1, got {self.num_classes}: pass None for no head."
+            )
+        super().__post_init__()
 
 
 def check_image_size(images: Float[Array, "b h w c"], minimum: int, model: str) -> None:

@@ -38,7 +38,7 @@ from flax.linen.dtypes import promote_dtype
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxvision.models.layers import Conv, Dtype, Features, check_image_size, check_num_classes
+from jaxvision.models.layers import Conv, Dtype, Features, Network, check_image_size
 from jaxvision.ops.activations import scaled_tanh
 from jaxvision.ops.pooling import max_pool
 
@@ -51,7 +51,7 @@ C3_TABLE = (
 )
 
 
-class LeNet5(nn.Module):
+class LeNet5(Network):
     """Images [b, h, w, c] -> (logits [b, classes], every layer's output by name).
 
     Any size from 16 x 16 on, where s4 is one pixel, and any number of channels; the parameters of
@@ -66,15 +66,10 @@ class LeNet5(nn.Module):
         ValueError: if `num_classes` is below 1, or the images are below 16 x 16.
     """
 
-    num_classes: int | None
     activation: Callable[[Array], Array] = nn.relu
     dtype: Dtype = None
     image_size: ClassVar[int | None] = 32
     minimum_size: ClassVar[int] = 16
-
-    def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
-        super().__post_init__()
 
     @nn.compact
     def __call__(
@@ -163,7 +158,7 @@ def class_codes(num_classes: int, bits: int) -> np.ndarray:
     return (2 * signs - 1).astype(np.float32)
 
 
-class LeNet5Original(nn.Module):
+class LeNet5Original(Network):
     """The network of 1998: images [b, 32, 32, c] -> (logits [b, classes], features by name).
 
     Attributes:
@@ -174,13 +169,8 @@ class LeNet5Original(nn.Module):
         ValueError: if `num_classes` is below 1, or the images are not 32 x 32.
     """
 
-    num_classes: int | None
     image_size: ClassVar[int | None] = 32
     minimum_size: ClassVar[int] = 32
-
-    def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
-        super().__post_init__()
 
     @nn.compact
     def __call__(

@@ -17,16 +17,14 @@ The first is the second with the logits (0, z), because
 so one loss, one argmax and one train step serve both.
 """
 
-from typing import ClassVar
-
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxvision.models.layers import Features, check_num_classes
+from jaxvision.models.layers import Features, Network
 
 
-class SoftmaxRegression(nn.Module):
+class SoftmaxRegression(Network):
     """Images [b, h, w, c] -> (logits [b, classes], {"pixels": [b, h * w * c]}).
 
     Attributes:
@@ -35,14 +33,6 @@ class SoftmaxRegression(nn.Module):
     Raises:
         ValueError: if `num_classes` is below 1.
     """
-
-    num_classes: int | None
-    image_size: ClassVar[int | None] = None
-    minimum_size: ClassVar[int] = 1
-
-    def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
-        super().__post_init__()
 
     @nn.compact
     def __call__(
@@ -56,7 +46,7 @@ class SoftmaxRegression(nn.Module):
         return x, features
 
 
-class LogisticRegression(nn.Module):
+class LogisticRegression(Network):
     """The perceptron with a sigmoid: images [b, h, w, c] -> (logits [b, 2], features).
 
     One weight vector and one bias: h * w * c + 1 parameters. The features are `pixels`
@@ -71,8 +61,6 @@ class LogisticRegression(nn.Module):
     """
 
     num_classes: int | None = 2
-    image_size: ClassVar[int | None] = None
-    minimum_size: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if self.num_classes not in (2, None):

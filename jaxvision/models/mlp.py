@@ -12,15 +12,14 @@ follows the head: its kernel has variance 1 / fan_in. Biases start at 0.
 """
 
 from collections.abc import Callable
-from typing import ClassVar
 
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxvision.models.layers import Dtype, Features, check_num_classes
+from jaxvision.models.layers import Dtype, Features, Network
 
 
-class MLP(nn.Module):
+class MLP(Network):
     """Images [b, h, w, c] -> (logits [b, classes], {"hidden1": [b, widths[0]], ...}).
 
     The parameters fit one height, width and number of channels: those of the first images.
@@ -38,16 +37,12 @@ class MLP(nn.Module):
         ValueError: if `widths` is empty or one is below 1, or if `num_classes` is below 1.
     """
 
-    num_classes: int | None
     widths: tuple[int, ...] = (256, 128)
     activation: Callable[[Array], Array] = nn.relu
     kernel_init: nn.initializers.Initializer = nn.initializers.he_normal()
     dtype: Dtype = None
-    image_size: ClassVar[int | None] = None
-    minimum_size: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
         if not self.widths or min(self.widths) < 1:
             raise ValueError(
                 "`widths` must name at least one hidden layer, each at least 1 wide, got "

@@ -24,7 +24,7 @@ from typing import ClassVar
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxvision.models.layers import Conv, Dtype, Features, check_image_size, check_num_classes
+from jaxvision.models.layers import Conv, Dtype, Features, Network, check_image_size
 from jaxvision.ops.pooling import ceil_padding, max_pool
 
 # Name, channels and kernel of each convolution in each mlpconv layer; the last of all is the head.
@@ -35,7 +35,7 @@ MLPCONVS = (
 )
 
 
-class NiN(nn.Module):
+class NiN(Network):
     """Images [b, h, w, c] -> (logits [b, classes], every layer's output by name).
 
     Features are the convolutions after their ReLU, `pool1` and `pool2` before their dropout, and
@@ -53,15 +53,10 @@ class NiN(nn.Module):
         ValueError: if `num_classes` is below 1, or the images are below 4 x 4.
     """
 
-    num_classes: int | None
     dtype: Dtype = None
     remat: bool = False
     image_size: ClassVar[int | None] = 32
     minimum_size: ClassVar[int] = 4
-
-    def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
-        super().__post_init__()
 
     @nn.compact
     def __call__(

@@ -38,8 +38,8 @@ from jaxvision.models.layers import (
     Conv,
     Dtype,
     Features,
+    Network,
     check_image_size,
-    check_num_classes,
 )
 from jaxvision.models.resnet import Layer, apply_block, imagenet_stem
 
@@ -129,7 +129,7 @@ class PreActBottleneck(nn.Module):
         return x + y
 
 
-class PreActResNet(nn.Module):
+class PreActResNet(Network):
     """Images [b, h, w, c] -> (logits [b, classes], features by name).
 
     Any size and any number of channels. The features of a block, `stage1_block1` and so on, and of
@@ -152,7 +152,6 @@ class PreActResNet(nn.Module):
         ValueError: if `num_classes` is below 1, or the images have no pixels.
     """
 
-    num_classes: int | None
     depths: tuple[int, ...]
     block: Layer = PreActBasicBlock
     stem: Callable[..., Features] = imagenet_stem
@@ -160,11 +159,6 @@ class PreActResNet(nn.Module):
     dtype: Dtype = None
     remat: bool = False
     image_size: ClassVar[int | None] = 224
-    minimum_size: ClassVar[int] = 1
-
-    def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
-        super().__post_init__()
 
     @nn.compact
     def __call__(

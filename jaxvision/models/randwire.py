@@ -35,8 +35,8 @@ from jaxvision.models.layers import (
     Conv,
     Dtype,
     Features,
+    Network,
     check_image_size,
-    check_num_classes,
 )
 from jaxvision.models.random_graphs import (
     Generator,
@@ -105,7 +105,7 @@ class Stage(nn.Module):
         return sum(ends) / len(ends)
 
 
-class RandWire(nn.Module):
+class RandWire(Network):
     """Images [b, h, w, c] -> (logits [b, classes], conv1 ... conv6 and pooled by name).
 
     Attributes:
@@ -121,7 +121,6 @@ class RandWire(nn.Module):
         ValueError: if `num_classes` is below 1, or an image is below 32 x 32.
     """
 
-    num_classes: int | None
     generator: Generator = partial(watts_strogatz, neighbours=4, rewiring=0.75)
     seed: int = 0
     nodes: int = 32
@@ -130,10 +129,6 @@ class RandWire(nn.Module):
     remat: bool = False
     image_size: ClassVar[int | None] = 224
     minimum_size: ClassVar[int] = 32
-
-    def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
-        super().__post_init__()
 
     @property
     def graphs(self) -> tuple[Graph, Graph, Graph]:

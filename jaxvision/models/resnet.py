@@ -44,8 +44,8 @@ from jaxvision.models.layers import (
     Conv,
     Dtype,
     Features,
+    Network,
     check_image_size,
-    check_num_classes,
 )
 from jaxvision.ops.pooling import max_pool
 
@@ -152,7 +152,7 @@ def apply_block(block: nn.Module, x: Float[Array, "b h w n"]) -> Float[Array, "b
     return block(x)
 
 
-class ResNet(nn.Module):
+class ResNet(Network):
     """Images [b, h, w, c] -> (logits [b, classes], features by name).
 
     Any size and any number of channels. The features are what follows a ReLU: `stem`, `pool1`, each
@@ -174,7 +174,6 @@ class ResNet(nn.Module):
         ValueError: if `num_classes` is below 1, or the images have no pixels.
     """
 
-    num_classes: int | None
     depths: tuple[int, ...]
     block: Layer = BasicBlock
     stem: Callable[..., Features] = imagenet_stem
@@ -183,11 +182,6 @@ class ResNet(nn.Module):
     dtype: Dtype = None
     remat: bool = False
     image_size: ClassVar[int | None] = 224
-    minimum_size: ClassVar[int] = 1
-
-    def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
-        super().__post_init__()
 
     @nn.compact
     def __call__(

@@ -12,17 +12,15 @@ the network the moments arrive there, whatever they were in the images. Hence th
 belong together: selu, kernels drawn with variance 1 / fan_in (LeCun), and alpha dropout.
 """
 
-from typing import ClassVar
-
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxvision.models.layers import Dtype, Features, check_num_classes
+from jaxvision.models.layers import Dtype, Features, Network
 from jaxvision.ops.activations import selu
 from jaxvision.ops.alpha_dropout import alpha_dropout
 
 
-class SelfNormalizingMLP(nn.Module):
+class SelfNormalizingMLP(Network):
     """Images [b, h, w, c] -> (logits [b, classes], {"hidden1": [b, widths[0]], ...}).
 
     The images should have mean 0 and variance 1. The parameters fit one height, width and number
@@ -39,15 +37,11 @@ class SelfNormalizingMLP(nn.Module):
         ValueError: if `widths` is empty or one is below 1, or if `num_classes` is below 1.
     """
 
-    num_classes: int | None
     widths: tuple[int, ...] = (256,) * 8
     dropout: float = 0.05
     dtype: Dtype = None
-    image_size: ClassVar[int | None] = None
-    minimum_size: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
         if not self.widths or min(self.widths) < 1:
             raise ValueError(
                 "`widths` must name at least one hidden layer, each at least 1 wide, got "

@@ -33,14 +33,14 @@ from jaxvision.models.layers import (
     Conv,
     Dtype,
     Features,
+    Network,
     check_image_size,
-    check_num_classes,
 )
 from jaxvision.ops.local_response import local_response_normalization
 from jaxvision.ops.pooling import adaptive_average_pool, max_pool
 
 
-class VGG(nn.Module):
+class VGG(Network):
     """Images [b, h, w, c] -> (logits [b, classes], every layer's output by name).
 
     Features are `relu1_1`, ... (stage and convolution; `norm1_1` after it in A-LRN), `pool1` to
@@ -64,7 +64,6 @@ class VGG(nn.Module):
         ValueError: if `num_classes` is below 1, or the images are below 32 x 32.
     """
 
-    num_classes: int | None
     kernels: tuple[tuple[int, ...], ...]
     width: int = 64
     batch_norm: bool = False
@@ -75,10 +74,6 @@ class VGG(nn.Module):
     remat: bool = False
     image_size: ClassVar[int | None] = 224
     minimum_size: ClassVar[int] = 32
-
-    def __post_init__(self) -> None:
-        check_num_classes(self.num_classes)
-        super().__post_init__()
 
     @nn.compact
     def __call__(
