@@ -17,6 +17,7 @@ from jaxvision.data.images import fit_image, read_image
 from jaxvision.data.sources import Source, open_data
 from jaxvision.data.views import Fitted
 from jaxvision.models import make_model
+from jaxvision.names import lookup
 from jaxvision.ops.metrics import top_k
 from jaxvision.ops.normalization import Normalization
 from jaxvision.train import run as files
