@@ -4,8 +4,8 @@ A function for each family takes "layer1.0.conv1" to "stage1_block1/conv1". What
 keeps its name, so that merging names it as unexpected, and is not lost in silence.
 
 timm's ResNets, DenseNets and Inception v3 have torchvision's names but for the head; its VGGs keep
-fc6 and fc7 as convolutions (`pre_logits.fc1`). akamaster's are the CIFAR ResNets of
-github.com/akamaster/pytorch_resnet_cifar10.
+fc6 and fc7 as convolutions (`pre_logits.fc1`), its pre-activation ResNets the head. akamaster's are
+the CIFAR ResNets of github.com/akamaster/pytorch_resnet_cifar10.
 """
 
 import re
@@ -31,6 +31,24 @@ def rename_resnet(module: str) -> str:
             )
             return f"stage{stage.removeprefix('layer')}_block{int(block) + 1}/{layer}"
     return module
+
+
+def rename_preact_resnet(module: str) -> str:
+    """timm's `resnetv2_50` to `resnetv2_152`, whose first block has the norm of our stem.
+
+    Its `resnetv2_18` and `resnetv2_34` are other networks: there the first shortcut begins before
+    the first ReLU.
+    """
+    names = {"stem.conv": "conv1", "stages.0.blocks.0.norm1": "bn1", "norm": "bn_last"}
+    match module.split("."):
+        case _ if module in names:
+            return names[module]
+        case ["stages", stage, "blocks", block, *layer]:
+            inner = (
+                ".".join(layer).replace("norm", "bn").replace("downsample.conv", "conv_shortcut")
+            )
+            return f"stage{int(stage) + 1}_block{int(block) + 1}/{inner}"
+    return "head" if module in HEADS else module
 
 
 def rename_alexnet(module: str) -> str:
@@ -118,6 +136,7 @@ class TorchNames(NamedTuple):
 VGG_FLAT = {"fc6": (512, 7, 7)}
 RESNET = TorchNames(rename_resnet, "conv1")
 DENSENET = TorchNames(rename_densenet, "conv1")
+PREACT_RESNET = TorchNames(rename_preact_resnet, "conv1", dense=("head",))
 
 
 def _vgg(kernels: tuple[tuple[int, ...], ...], batch_norm: bool = False) -> TorchNames:
@@ -151,6 +170,7 @@ TORCH_NAMES: dict[str, TorchNames] = {
         ),
         RESNET,
     ),
+    **dict.fromkeys((f"preact_resnet{depth}" for depth in (50, 101, 152)), PREACT_RESNET),
     **dict.fromkeys(("densenet121", "densenet161", "densenet169", "densenet201"), DENSENET),
 }
 """The networks of ours that PyTorch has too, by our names, which are torchvision's."""

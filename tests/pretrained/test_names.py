@@ -18,6 +18,15 @@ EXPECTED = {
         "fc": "head",
         "new.layer": "new.layer",  # unknown: merging names it as unexpected
     },
+    "preact_resnet50": {
+        "stem.conv": "conv1",
+        "stages.0.blocks.0.norm1": "bn1",
+        "stages.0.blocks.0.norm2": "stage1_block1/bn2",
+        "stages.2.blocks.5.conv3": "stage3_block6/conv3",
+        "stages.3.blocks.0.downsample.conv": "stage4_block1/conv_shortcut",
+        "norm": "bn_last",
+        "head.fc": "head",
+    },
     "cifar_resnet20": {"layer3.2.conv1": "stage3_block3/conv1", "linear": "head"},
     "alexnet": {"features.10": "conv5", "classifier.1": "fc6", "classifier.6": "head"},
     "vgg11": {"features.0": "conv1_1", "features.8": "conv3_2", "features.18": "conv5_2"},

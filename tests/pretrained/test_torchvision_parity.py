@@ -1,4 +1,4 @@
-"""torchvision's networks and ours are one function: the same random weights, the same logits."""
+"""The networks of torchvision and timm and ours are one function: same weights, same logits."""
 
 import jax
 import jax.numpy as jnp
@@ -43,25 +43,39 @@ AUXILIARY = ("googlenet", "inception_v3")
 
 @pytest.mark.parametrize("name", SIZES)
 def test_logits_are_torchvisions(name, torchvision):
+    options = {"init_weights": False, "aux_logits": True} if name in AUXILIARY else {}
+    theirs = getattr(torchvision.models, name)(weights=None, num_classes=10, **options)
+    ours = make_model(name, 10, **({"auxiliary": True} if name in AUXILIARY else {}))
+    assert_same_logits(name, ours, theirs, SIZES[name])
+
+
+# Its 18 and 34 are other networks: their first shortcut begins before the first ReLU, ours after.
+@pytest.mark.parametrize("depth", [50, 101, 152])
+def test_logits_of_pre_activation_networks_are_timms(depth, torchvision):
+    timm = pytest.importorskip("timm", reason="timm is not installed")
+    theirs = timm.create_model(f"resnetv2_{depth}", num_classes=10)
+    name = f"preact_resnet{depth}"
+    assert_same_logits(name, make_model(name, 10), theirs, 64)
+
+
+def assert_same_logits(name, ours, theirs, size):
+    """Evaluates both on the same images, with everything in them drawn at random."""
     import torch
 
     torch.manual_seed(0)
-    options = {"init_weights": False, "aux_logits": True} if name in AUXILIARY else {}
-    theirs = getattr(torchvision.models, name)(weights=None, num_classes=10, **options).eval()
+    theirs = theirs.eval()
     # Statistics and biases of 0 and 1 would hide those that are mixed up.
     for module in theirs.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
+    images = torch.randn(2, 3, size, size)
     with torch.no_grad():
         for parameter in theirs.parameters():
             if parameter.ndim == 1:
                 parameter.add_(0.1 * torch.randn_like(parameter))
-    images = torch.randn(2, 3, SIZES[name], SIZES[name])
-    with torch.no_grad():
         expected = theirs(images).numpy()
 
-    ours = make_model(name, 10, **({"auxiliary": True} if name in AUXILIARY else {}))
     inputs = jnp.asarray(images.permute(0, 2, 3, 1).numpy())
     tensors = {key: value.numpy() for key, value in theirs.state_dict().items()}
     shapes = jax.eval_shape(lambda: ours.init(jax.random.key(0), inputs, train=False))
