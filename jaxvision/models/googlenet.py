@@ -35,8 +35,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxvision.models.layers import (
-    BatchNorm,
-    Conv,
+    ConvUnit,
     Dtype,
     Features,
     Network,
@@ -57,36 +56,6 @@ TABLE_1 = {
     "5a": (256, 160, 320, 32, 128, 128),
     "5b": (384, 192, 384, 48, 128, 128),
 }
-
-
-class ConvUnit(nn.Module):
-    """Convolution, batch norm or bias, ReLU: [b, h, w, n] -> [b, hs, ws, features].
-
-    Attributes:
-        features: output channels.
-        kernel_size: pixels a side, or (rows, columns).
-        train: whether batch norm goes by the batch's statistics.
-        dtype: what is computed in.
-        stride: pixels from one window to the next.
-        padding: pixels of zeros on every side, or (above and below, left and right).
-        batch_norm: whether there is batch norm (epsilon 0.001) or a bias.
-    """
-
-    features: int
-    kernel_size: int | tuple[int, int]
-    train: bool
-    dtype: Dtype
-    stride: int = 1
-    padding: int | tuple[int, int] = 0
-    batch_norm: bool = True
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "b h w n"]) -> Float[Array, "b hs ws features"]:
-        shape = (self.features, self.kernel_size, self.stride, self.padding)
-        x = Conv(*shape, use_bias=not self.batch_norm, dtype=self.dtype, name="conv")(x)
-        if self.batch_norm:
-            return BatchNorm(self.train, relu=True, epsilon=1e-3, name="bn")(x)
-        return nn.relu(x)
 
 
 class Inception(nn.Module):

@@ -31,8 +31,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxvision.models.googlenet import ConvUnit
-from jaxvision.models.layers import Dtype, Features, Network, check_image_size
+from jaxvision.models.layers import ConvUnit, Dtype, Features, Network, check_image_size
 from jaxvision.ops.pooling import adaptive_average_pool, average_pool, max_pool
 
 Unit = Callable[..., nn.Module]

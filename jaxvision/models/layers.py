@@ -1,8 +1,8 @@
-"""What the models share: the type of their features, the rules of their doors, and two layers.
+"""What the models share: the type of their features, the rules of their doors, and three layers.
 
 `Conv` and `BatchNorm` are Flax's in what they store ("kernel", "bias"; "scale", "bias", "mean",
-"var") and `jaxvision.ops` in what they compute, whose forms are the faster ones. Everything else
-comes from Flax.
+"var") and `jaxvision.ops` in what they compute, whose forms are the faster ones; `ConvUnit` is
+one after the other, as the Inception networks have them. Everything else comes from Flax.
 """
 
 from typing import Any, ClassVar
@@ -146,6 +146,36 @@ class BatchNorm(nn.Module):
                 updated = self.momentum * average.value + (1 - self.momentum) * new
                 average.value = updated.astype(average.value.dtype)
         return y
+
+
+class ConvUnit(nn.Module):
+    """Convolution, batch norm or bias, ReLU: [b, h, w, n] -> [b, hs, ws, features].
+
+    Attributes:
+        features: output channels.
+        kernel_size: pixels a side, or (rows, columns).
+        train: whether batch norm goes by the batch's statistics.
+        dtype: what is computed in.
+        stride: pixels from one window to the next.
+        padding: pixels of zeros on every side, or (above and below, left and right).
+        batch_norm: whether there is batch norm (epsilon 0.001) or a bias.
+    """
+
+    features: int
+    kernel_size: int | tuple[int, int]
+    train: bool
+    dtype: Dtype
+    stride: int = 1
+    padding: int | tuple[int, int] = 0
+    batch_norm: bool = True
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w n"]) -> Float[Array, "b hs ws features"]:
+        shape = (self.features, self.kernel_size, self.stride, self.padding)
+        x = Conv(*shape, use_bias=not self.batch_norm, dtype=self.dtype, name="conv")(x)
+        if self.batch_norm:
+            return BatchNorm(self.train, relu=True, epsilon=1e-3, name="bn")(x)
+        return nn.relu(x)
 
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from jaxvision.models.googlenet import ConvUnit, GoogLeNet, GoogLeNet2014, Inception
+from jaxvision.models.googlenet import GoogLeNet, GoogLeNet2014, Inception
+from jaxvision.models.layers import ConvUnit
 from jaxvision.ops.platform import PLAIN, form
 
 

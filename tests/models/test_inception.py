@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxvision.models.googlenet import ConvUnit
 from jaxvision.models.inception import AuxiliaryHead, InceptionV3
+from jaxvision.models.layers import ConvUnit
 from tests.models.test_googlenet import count, drawn, dropouts, made_again, outputs, traced
 
 
