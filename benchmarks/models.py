@@ -29,7 +29,7 @@ from jaxvision.models.cifar_resnet import cifar_resnet20_b
 from jaxvision.models.lenet import LeNet5
 from jaxvision.models.resnet import resnet50, resnext50_32x4d
 from jaxvision.models.vgg import vgg16
-from jaxvision.ops.platform import PLAIN, form
+from jaxvision.ops.platform import PLAIN, compiler_options, form
 from jaxvision.train import init_state, make_train_step
 
 try:
@@ -98,6 +98,11 @@ def random_batch(network: Network) -> dict[str, np.ndarray]:
     }
 
 
+def options(chosen: str | None) -> dict[str, str]:
+    """The compiler's: none for `lax` as it is, what `make_train_epoch` takes for ours."""
+    return {} if chosen == PLAIN else compiler_options()
+
+
 def our_training(network: Network, batch: dict, chosen: str | None, *, steps: int) -> Run:
     """`steps` training steps in one program; one without a loop."""
     optimizer, batch = optim.heavy_ball(RATE, MOMENTUM), jax.device_put(batch)
@@ -109,7 +114,7 @@ def our_training(network: Network, batch: dict, chosen: str | None, *, steps: in
     state = init_state(network.ours, optimizer, batch["image"][:1], jax.random.key(0))
     with form(chosen):
         program = jax.jit(step if steps == 1 else scanned, donate_argnums=0)
-        compiled = program.lower(state, batch).compile()
+        compiled = program.lower(state, batch).compile(options(chosen))
 
     def run():
         nonlocal state
@@ -128,7 +133,7 @@ def our_inference(network: Network, batch: dict, chosen: str | None) -> Run:
         return network.ours.apply(variables, images, train=False)[0]
 
     with form(chosen):
-        compiled = predict.lower(variables, images).compile()
+        compiled = predict.lower(variables, images).compile(options(chosen))
     return lambda: compiled(variables, images).block_until_ready()
 
 
@@ -208,7 +213,8 @@ def our_image_gradient(image: np.ndarray, chosen: str | None) -> Run:
 
     image = jnp.asarray(image)
     with form(chosen):
-        compiled = jax.jit(jax.value_and_grad(loss)).lower(image, variables).compile()
+        lowered = jax.jit(jax.value_and_grad(loss)).lower(image, variables)
+        compiled = lowered.compile(options(chosen))
     return lambda: jax.block_until_ready(compiled(image, variables))
 
 

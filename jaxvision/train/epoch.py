@@ -2,8 +2,9 @@
 
 The choice is made here and nowhere else. On an accelerator an epoch of resident data is one
 `lax.scan`: no dispatch between steps. On the CPU it is a loop: inside a loop body XLA's CPU
-compiler does not rewrite the gradient convolutions into their fast form, and the same LeNet-5 step
-takes several times as long (docs/performance.md has the figures). Both give the same results.
+compiler does not rewrite the gradients of `lax`'s convolutions into their fast form, and a step
+that has them takes several times as long (docs/performance.md has the figures; `ops.conv2d` needs
+no rewriting). Both give the same results.
 """
 
 from collections import deque
@@ -15,6 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from jaxvision.ops.platform import compiler_options
 from jaxvision.train.state import TrainState, Variables
 from jaxvision.train.step import Totals
 
@@ -56,9 +58,9 @@ def make_train_epoch(train_step: Callable, feed: Any, *, scan: bool | None = Non
     def step(state: TrainState, data: PyTree, handle: PyTree):
         return train_step(state, feed.gather(data, handle))
 
-    step_once = jax.jit(step, donate_argnums=0)
+    step_once = jax.jit(step, donate_argnums=0, compiler_options=compiler_options())
 
-    @partial(jax.jit, donate_argnums=0)
+    @partial(jax.jit, donate_argnums=0, compiler_options=compiler_options())
     def step_through(state: TrainState, data: PyTree, handles: PyTree):
         return jax.lax.scan(lambda state, handle: step(state, data, handle), state, handles)
 
@@ -93,7 +95,7 @@ def make_eval_epoch(eval_step: Callable, feed: Any) -> Callable:
     Both are on the host, the logits in the feed's order without the filling of the last batch.
     """
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=compiler_options())
     def step_once(variables: Variables, data: PyTree, handle: PyTree):
         batch = feed.gather(data, handle)
         return *eval_step(variables, batch), batch["mask"]

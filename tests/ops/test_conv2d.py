@@ -25,6 +25,13 @@ SAME = ((1, 1), (1, 1))
 CASES = {
     "3x3": ((6, 7, 2), (3, 3, 4), {"padding": SAME}),
     "no padding": ((6, 7, 2), (3, 3, 4), {}),
+    "wide": ((6, 7, 9), (3, 3, 4), {"padding": SAME}),
+    "narrow 5x5": ((9, 8, 3), (5, 5, 7), {"padding": ((1, 0), (0, 2))}),
+    "narrow, wide kernel": ((4, 9, 1), (2, 7, 3), {"padding": ((0, 1), (3, 3))}),
+    "tiles": ((8, 12, 16), (3, 3, 18), {"padding": SAME}),
+    "tiles over the edge": ((9, 11, 18), (3, 3, 16), {"padding": ((0, 2), (1, 0))}),
+    "tiles without padding": ((7, 6, 16), (3, 3, 16), {}),
+    "too much padding for tiles": ((5, 6, 16), (3, 3, 16), {"padding": ((3, 0), (0, 1))}),
     "one output pixel": ((3, 3, 2), (3, 3, 4), {}),
     "stride": ((8, 8, 3), (3, 3, 2), {"stride": (2, 2), "padding": SAME}),
     "stride with unused rows": ((9, 10, 3), (3, 3, 2), {"stride": (3, 3)}),
@@ -84,7 +91,7 @@ def test_equals_the_definition_in_both_forms(name):
     assert_close(y, by_loops(x, kernel, **settings), 1e-12)
 
 
-@pytest.mark.parametrize("name", ["asymmetric", "many wide groups"])
+@pytest.mark.parametrize("name", ["asymmetric", "wide", "tiles over the edge", "many wide groups"])
 def test_second_derivatives_agree(name):
     image, kernel, settings = CASES[name]
     function = partial(conv2d, **settings)
@@ -96,6 +103,9 @@ def test_second_derivatives_agree(name):
     [
         ("stride", (0, None)),
         ("stride", (0, 0)),
+        ("no padding", (0, 0)),
+        ("tiles over the edge", (0, None)),
+        ("tiles over the edge", (0, 0)),
         ("1x1", (None, 0)),
         ("narrow groups in blocks", (None, 0)),
         ("many wide groups", (0, 0)),
@@ -113,8 +123,9 @@ def test_forms_agree_under_vmap(name, axes):
 
 
 @pytest.mark.parametrize("wanted", [0, 1], ids=["x", "kernel"])
-def test_gradient_of_one_argument_computes_nothing_for_the_other(wanted):
-    x, kernel = arrays(*CASES["3x3"])
+@pytest.mark.parametrize("name", ["3x3", "wide"])
+def test_gradient_of_one_argument_computes_nothing_for_the_other(name, wanted):
+    x, kernel = arrays(*CASES[name])
 
     def total(x, kernel):
         return conv2d(x, kernel, padding=SAME).sum()
@@ -122,6 +133,19 @@ def test_gradient_of_one_argument_computes_nothing_for_the_other(wanted):
     with form(CPU):
         program = str(jax.make_jaxpr(jax.grad(total, argnums=wanted))(x, kernel))
     assert program.count(" = conv_general_dilated[") == 2  # the value's, and the gradient's
+
+
+@pytest.mark.parametrize("wanted", [0, 1], ids=["x", "kernel"])
+def test_gradient_by_tiles_computes_nothing_for_the_other(wanted):
+    x, kernel = arrays(*CASES["tiles"])
+
+    def total(x, kernel):
+        return (conv2d(x, kernel, padding=SAME) ** 2).sum()
+
+    with form(CPU):
+        program = str(jax.make_jaxpr(jax.grad(total, argnums=wanted))(x, kernel))
+    # The value: a product for the kernel's transform, one for the tiles. The gradient: both again.
+    assert program.count(" = dot_general[") == 4
 
 
 def test_a_scan_of_gradient_steps_equals_the_steps():
@@ -138,7 +162,7 @@ def test_a_scan_of_gradient_steps_equals_the_steps():
     assert_close(scanned, kernel, 1e-5)
 
 
-@pytest.mark.parametrize("name", ["stride", "1x1", "depthwise", "2 wide groups"])
+@pytest.mark.parametrize("name", ["3x3", "stride", "1x1", "tiles", "depthwise", "2 wide groups"])
 def test_bfloat16(name):
     image, kernel, settings = CASES[name]
     x, kernel = arrays(image, kernel, settings)
@@ -149,3 +173,12 @@ def test_bfloat16(name):
     )
     assert {a.dtype for a in (y, dy, *gradients)} == {jnp.bfloat16.dtype}
     assert_close(y.astype(jnp.float32), expected, 0.02)
+
+
+def test_tiles_round_little_in_float32():
+    x, kernel = (np.float32(a) for a in arrays((12, 12, 64), (3, 3, 32), {}))
+    exact = by_loops(np.float64(x), np.float64(kernel), padding=SAME)
+    tiled = run(CPU, partial(conv2d, padding=SAME), x, kernel)
+    plain = run(PLAIN, partial(conv2d, padding=SAME), x, kernel)
+    error, at_best = (np.sqrt(np.mean((y - exact) ** 2)) / exact.std() for y in (tiled, plain))
+    assert at_best < error < 3e-6  # greater than that of the plain sum, or tiles were not in use
