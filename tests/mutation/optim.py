@@ -1,4 +1,4 @@
-"""What `mutate.py` breaks: for each file of `jaxvision.optim`, edits that make it wrong."""
+"""What `python -m tests.mutation` breaks in `jaxvision.optim`."""
 
 
 def _first_order(rows: str) -> list[str]:
