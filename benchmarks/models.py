@@ -1,8 +1,8 @@
 """Training steps, inference and style's image gradient: ours, plain `lax`, PyTorch and Keras.
 
-    python -m benchmarks.models                       # all of them, some minutes
-    python -m benchmarks.models lenet5 vgg16          # only these
-    python -m benchmarks.models --compile resnet50    # and torch.compile, which takes minutes more
+    python -m benchmarks.models                     # all of them, ten minutes
+    python -m benchmarks.models lenet5 vgg16        # only these
+    python -m benchmarks.models --compile lenet5    # and torch.compile, which takes minutes more
 
 PyTorch runs eagerly with channels last, its best mode on a CPU (pip install -e '.[parity]'); Keras,
 if installed, runs on JAX. Everybody trains by SGD with momentum, in float32, on one batch again and
@@ -14,6 +14,7 @@ others take a core now and then, whoever uses several threads waits for the slow
 import argparse
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -66,9 +67,9 @@ class Network(NamedTuple):
     plain: bool = True  # whether to wait for `lax`, whose grouped convolution is 100 times slower
 
 
-def keras_resnet50():
+def keras_resnet50(side: int):
     return keras.applications.ResNet50(
-        weights=None, input_shape=(128, 128, 3), classifier_activation=None
+        weights=None, input_shape=(side, side, 3), classifier_activation=None
     )
 
 
@@ -81,8 +82,11 @@ NETWORKS = {
         "cifar_resnet20_b",
         keras and keras_networks.cifar_resnet20_b,
     ),
-    "resnet50": Network(
-        resnet50(1000), (8, 128, 128, 3), 1000, "resnet50", keras and keras_resnet50
+    "resnet50_128": Network(
+        resnet50(1000), (8, 128, 128, 3), 1000, "resnet50", keras and partial(keras_resnet50, 128)
+    ),
+    "resnet50_224": Network(
+        resnet50(1000), (8, 224, 224, 3), 1000, "resnet50", keras and partial(keras_resnet50, 224)
     ),
     "resnext50": Network(resnext50_32x4d(1000), (4, 128, 128, 3), 1000, "resnext50", plain=False),
 }
@@ -203,7 +207,8 @@ def style_loss(features, style, content):
     return sum((gram(features[i]) ** 2).mean() for i in style) + (features[content] ** 2).mean()
 
 
-def our_image_gradient(image: np.ndarray, chosen: str | None) -> Run:
+def our_image_gradient(image: np.ndarray, chosen: str | None, *, steps: int) -> Run:
+    """Steps of gradient descent on the pixels, in one program; one without a loop."""
     model = vgg16(None, hidden=())
     variables = model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), train=False)
 
@@ -211,9 +216,16 @@ def our_image_gradient(image: np.ndarray, chosen: str | None) -> Run:
         _, features = model.apply(variables, image, train=False)
         return style_loss(features, STYLE, CONTENT)
 
+    def step(image, variables):
+        value, gradient = jax.value_and_grad(loss)(image, variables)
+        return image - RATE * gradient, value
+
+    def scanned(image, variables):
+        return jax.lax.scan(lambda image, _: step(image, variables), image, length=steps)
+
     image = jnp.asarray(image)
     with form(chosen):
-        lowered = jax.jit(jax.value_and_grad(loss)).lower(image, variables)
+        lowered = jax.jit(step if steps == 1 else scanned).lower(image, variables)
         compiled = lowered.compile(options(chosen))
     return lambda: jax.block_until_ready(compiled(image, variables))
 
@@ -234,10 +246,12 @@ def torch_image_gradient(image: np.ndarray) -> Run:
 def compare_image_gradient() -> None:
     image = np.random.default_rng(0).standard_normal((1, 224, 224, 3), dtype=np.float32)
     ways = {} if torch is None else {"PyTorch": torch_image_gradient(image)}
-    ways["plain"] = our_image_gradient(image, PLAIN)
-    ways["jaxvision"] = our_image_gradient(image, None)
-    title = "vgg16, style's loss and its gradient to a 224 x 224 image"
-    print_table(title, alternate(ways, ROUNDS), 1, "images")
+    ways["plain"] = our_image_gradient(image, PLAIN, steps=1)
+    ways["jaxvision"] = our_image_gradient(image, None, steps=1)
+    ways["jaxvision, scan"] = our_image_gradient(image, None, steps=SCANNED)
+    seconds = alternate(ways, ROUNDS)
+    seconds["jaxvision, scan"] /= SCANNED
+    print_table("vgg16, style's loss and its gradient to a 224 x 224 image", seconds, 1, "images")
 
 
 if __name__ == "__main__":
