@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.alternate import alternate
 from jaxvision.ops.batch_norm import batch_norm_relu
 from jaxvision.ops.conv2d import conv2d
-from jaxvision.ops.platform import CPU, PLAIN, form
+from jaxvision.ops.platform import CPU, PLAIN, compiler_options, form
 from jaxvision.ops.pooling import average_pool, max_pool
 
 try:
@@ -75,7 +75,8 @@ def jax_way(function, arrays, chosen):
         return y, transpose(y)
 
     with form(chosen):
-        compiled = jax.jit(both).lower(arguments).compile()
+        options = compiler_options() if chosen == CPU else {}
+        compiled = jax.jit(both).lower(arguments).compile(options)
     return lambda: jax.block_until_ready(compiled(arguments))
 
 

@@ -40,7 +40,7 @@ def test_the_number_of_networks_is_right():
 
 def test_the_two_commands_are_the_ones_that_ci_runs():
     two = blocks("bash")[0].splitlines()
-    assert [line.partition(" && ")[2] for line in two] == ["jaxvision train", "pytest"]
+    assert [line.partition(" && ")[2] for line in two] == ["jaxvision train", "pytest -n auto"]
     ci = (ROOT / ".ci" / "run").read_text()
     assert '"&& jaxvision train"' in ci and '"&& pytest"' in ci
 
