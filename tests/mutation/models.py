@@ -1,11 +1,16 @@
 """What `python -m tests.mutation` breaks in `jaxvision.models`."""
 
-NUMBERS = ["tests/models/test_models.py", "tests/models/test_models_in_numbers.py", "-k", "resnet"]
+RESNET = [
+    *("tests/models/test_models.py", "tests/models/test_models_in_numbers.py"),
+    *("tests/models/test_resnet.py", "-k", "resnet"),
+]
 TESTS = {
-    "layers": [*NUMBERS[:2], "tests/models/test_resnet.py", "-k", "resnet"],
-    "resnet": [*NUMBERS[:2], "tests/models/test_resnet.py", "-k", "resnet"],
+    "layers": RESNET,
+    "resnet": RESNET,
     "cifar_resnet": ["tests/models/test_cifar_resnet.py"],
-    "densenet": ["tests/models/test_densenet.py"],
+    "densenet": [
+        *("tests/models/test_densenet.py", "tests/inspect/test_zoo_facts.py", "-k", "densenet"),
+    ],
     "random_graphs": ["tests/models/test_random_graphs.py"],
     "randwire": ["tests/models/test_randwire.py"],
     "self_normalizing": ["tests/models/test_self_normalizing.py"],
