@@ -73,4 +73,4 @@ def pointwise_conv(
     """
     seen = lax.slice(x, (0, 0, 0, 0), x.shape, (1, *stride, 1))
     b, h, w, n = seen.shape
-    return (seen.reshape(b * h * w, n) @ kernel[0, 0]).reshape(b, h, w, -1)
+    return (seen.reshape(b * h * w, n) @ kernel[0, 0]).reshape(b, h, w, kernel.shape[3])

@@ -32,8 +32,8 @@ def narrow_conv(
     b, h, w, n = x.shape
     kh, kw, _, m = kernel.shape
     vertical, (left, right) = padding
-    ws = w + left + right - kw + 1
-    pixels = min(LANES // m, ws)
+    ws = max(0, w + left + right - kw + 1)
+    pixels = max(1, min(LANES // m, ws))
     outputs, taps = -(-ws // pixels), -(-(pixels - 1 + kw) // pixels)
     inputs = outputs + taps - 1
     edges = (0, 0, 0), (0, 0, 0), (left, pixels * inputs - w - left, 0), (0, 0, 0)
@@ -44,4 +44,4 @@ def narrow_conv(
     ]
     wide = jnp.stack(shifted, axis=3).reshape(kh, taps, pixels * n, pixels * m)
     y = canonical_conv(x, wide, (1, 1), (vertical, (0, 0)), (1, 1))
-    return y.reshape(b, -1, pixels * outputs, m)[:, :, :ws]
+    return y.reshape(b, y.shape[1], pixels * outputs, m)[:, :, :ws]

@@ -27,6 +27,8 @@ def window_taps(
     (rows, columns), (down, right) = window, dilation
     hs = (h - down * (rows - 1) - 1) // stride[0] + 1
     ws = (w - right * (columns - 1) - 1) // stride[1] + 1
+    if hs < 1 or ws < 1:  # no position fits, and a slice cannot say so
+        return [jnp.zeros((b, max(0, hs), max(0, ws), c), x.dtype)] * (rows * columns)
     return [
         lax.slice(
             x,

@@ -17,7 +17,7 @@ def random_arrays(*shapes, seed=0):
 def assert_close(actual, expected, rtol):
     """Entries may differ by `rtol` times the largest: a sum of terms may be near 0."""
     jax.tree.map(
-        lambda a, e: np.testing.assert_allclose(a, e, rtol=0, atol=rtol * np.abs(e).max()),
+        lambda a, e: np.testing.assert_allclose(a, e, rtol=0, atol=rtol * np.abs(e).max(initial=0)),
         jax.tree.map(np.asarray, actual),
         jax.tree.map(np.asarray, expected),
     )

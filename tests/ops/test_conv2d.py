@@ -28,10 +28,10 @@ CASES = {
     "wide": ((6, 7, 9), (3, 3, 4), {"padding": SAME}),
     "narrow 5x5": ((9, 8, 3), (5, 5, 7), {"padding": ((1, 0), (0, 2))}),
     "narrow, wide kernel": ((4, 9, 1), (2, 7, 3), {"padding": ((0, 1), (3, 3))}),
-    "tiles": ((8, 12, 16), (3, 3, 18), {"padding": SAME}),
-    "tiles over the edge": ((9, 11, 18), (3, 3, 16), {"padding": ((0, 2), (1, 0))}),
-    "tiles without padding": ((7, 6, 16), (3, 3, 16), {}),
-    "too much padding for tiles": ((5, 6, 16), (3, 3, 16), {"padding": ((3, 0), (0, 1))}),
+    "tiles": ((8, 12, 32), (3, 3, 34), {"padding": SAME}),
+    "tiles over the edge": ((9, 11, 34), (3, 3, 32), {"padding": ((0, 2), (1, 0))}),
+    "tiles without padding": ((7, 6, 32), (3, 3, 32), {}),
+    "too much padding for tiles": ((5, 6, 32), (3, 3, 32), {"padding": ((3, 0), (0, 1))}),
     "one output pixel": ((3, 3, 2), (3, 3, 4), {}),
     "stride": ((8, 8, 3), (3, 3, 2), {"stride": (2, 2), "padding": SAME}),
     "stride with unused rows": ((9, 10, 3), (3, 3, 2), {"stride": (3, 3)}),
@@ -120,6 +120,16 @@ def test_forms_agree_under_vmap(name, axes):
         for array, axis in zip((x, kernel), axes, strict=True)
     )
     assert_forms_agree(function, (x, kernel))
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize(("inputs", "side"), [(2, 1), (2, 3), (34, 3)])
+@pytest.mark.parametrize("image", [(0, 8, 8), (1, 2, 2), (1, 2, 7), (1, 7, 1)])
+def test_no_images_and_no_output_pixels(image, inputs, side, groups):
+    x, kernel = np.zeros((*image, inputs)), np.zeros((side, side, inputs // groups, inputs))
+    y, _, _, (dx, dkernel) = assert_forms_agree(partial(conv2d, groups=groups), (x, kernel))
+    assert y.shape == (image[0], *(max(0, s - side + 1) for s in image[1:]), inputs)
+    assert (dx.shape, dkernel.shape) == (x.shape, kernel.shape)
 
 
 @pytest.mark.parametrize("wanted", [0, 1], ids=["x", "kernel"])

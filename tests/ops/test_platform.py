@@ -67,16 +67,16 @@ def operands(operation, shape, kernel, dtype=jnp.float32, **settings):
 @pytest.mark.parametrize(
     ("side", "n", "m", "settings", "tiled"),
     [
-        (8, 16, 16, {}, True),
-        (8, 15, 17, {}, False),
-        (8, 17, 15, {}, False),
-        (8, 16, 16, {"stride": (1, 2)}, False),
-        (8, 16, 16, {"dilation": (2, 1)}, False),
-        (8, 16, 16, {"padding": ((1, 1), (3, 0))}, False),
-        (8, 16, 48, {}, True),
-        (8, 16, 49, {}, False),
-        (8, 49, 16, {}, False),
-        (8, 16, 16, {"dtype": jnp.bfloat16}, False),
+        (8, 32, 32, {}, True),
+        (8, 31, 33, {}, False),
+        (8, 33, 31, {}, False),
+        (8, 32, 32, {"stride": (1, 2)}, False),
+        (8, 32, 32, {"dilation": (2, 1)}, False),
+        (8, 32, 32, {"padding": ((1, 1), (3, 0))}, False),
+        (8, 32, 48, {}, True),
+        (8, 32, 49, {}, False),
+        (8, 49, 32, {}, False),
+        (8, 32, 32, {"dtype": jnp.bfloat16}, False),
     ],
 )
 def test_tiles_are_for_many_channels_and_enough_pixels(side, n, m, settings, tiled):
