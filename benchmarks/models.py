@@ -6,7 +6,8 @@
 
 PyTorch runs eagerly with channels last, its best mode on a CPU (pip install -e '.[parity]'); Keras,
 if installed, runs on JAX. Everybody trains by SGD with momentum, in float32, on one batch again and
-again. "plain" is the form of the primitives for accelerators (see `ops.platform`); "scan" has
+again. "plain" is the form of the primitives for accelerators (see `ops.platform`), with XLA's own
+options; ours is compiled with `compiler_options()`, as `train.epoch` does it; "scan" has
 `SCANNED` steps in one program, of which the time of one is given. Run it on a quiet machine: where
 others take a core now and then, whoever uses several threads waits for the slowest.
 """
