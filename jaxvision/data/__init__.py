@@ -1,10 +1,11 @@
 """Files and data sets in, batches of arrays out."""
 
-from jaxvision.data.batches import Feed, ResidentFeed, StreamingFeed, load_resident, open_feed
+from jaxvision.data.batches import Feed, ResidentFeed, load_resident, open_feed
 from jaxvision.data.folder import FolderSource, open_folder
 from jaxvision.data.images import ImageError, decode_image, fit_image, read_image
 from jaxvision.data.sources import ArraySource, Item, Source, digits, open_data
 from jaxvision.data.splits import Splits, complete_splits, stratified_split
+from jaxvision.data.streaming import StreamingFeed
 from jaxvision.data.tfds import TfdsSource, open_tfds
 from jaxvision.data.views import Fitted, Images, Subset
 

@@ -1,32 +1,48 @@
 """From a source to batches on the device: resident for what fits in memory, streaming for the rest.
 
-A batch is {"image": uint8 [b, h, w, c], "label": int32 [b], "mask": bool [b]}. The last batch of an
-epoch is filled up to size b with examples from the epoch's beginning, and `mask` is False on these:
-nothing is dropped, nothing counts twice, no shape changes, and batch statistics see real images
-only.
+A batch is
 
-Both feeds follow the same order, a pure function of (seed, epoch), so they give the same batches.
-They also have the same interface (`Feed`): `handles(epoch)` yields something small a step, and
-`gather(data, handle)` turns it into the batch *inside* the compiled program. For resident data a
-handle is the row numbers and `gather` looks them up; for streamed data it is the batch itself.
+    image  uint8 [b, h, w, c]
+    label  int32 [b]
+    mask   bool [b]     False for filling: the last batch of an epoch is filled up to size b with
+                        examples from the epoch's beginning. So nothing is dropped, nothing counts
+                        twice, no shape changes, and batch statistics see real images only
+    row    int32 [b]    which example of the source
+    epoch  int32 [b]    the epoch, from 0
+
+Both feeds follow the same order (`data.order`), so they give the same batches. They also have the
+same interface, `Feed`: `pieces` yields something small, stacked for some steps, and `gather` turns
+what belongs to one step into its batch *inside* the compiled program. For resident data that is the
+row numbers, which `gather` looks up; for streamed data it is the batch itself.
 """
 
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, PyTree
+from jax.sharding import Mesh, NamedSharding
+from jaxtyping import Array, PyTree
 
-from jaxvision.data.sources import Item, Source, read_items
+from jaxvision.data.order import epoch_order, steps_of
+from jaxvision.data.placement import Placement
+from jaxvision.data.sources import Source, describe_items, read_items
 
 Batch = dict[str, Array]
 
 RESIDENT_BYTES = 2_000_000_000
 SMALL_IMAGE_BYTES = 10_000
+
+
+class Piece(NamedTuple):
+    """What some steps of an epoch need."""
+
+    handles: PyTree  # arrays with a leading axis of steps
+    offset: int  # the step that the first row of them is for
+    steps: range  # those that are to be made
 
 
 @runtime_checkable
@@ -37,38 +53,31 @@ class Feed(Protocol):
     batch_size: int  # b
     steps: int  # batches an epoch
     data: PyTree  # arrays that stay on the device; an argument of the program, not a constant in it
-    resident: bool  # whether a whole epoch's handles are small enough to hand over at once
+    replicated: NamedSharding | None  # how arrays lie that every device of the mesh has
 
-    def handles(self, epoch: int) -> Iterator[PyTree]:
-        """One handle a step, on the device, in the order of `epoch` (counted from 0)."""
+    def pieces(self, epoch: int, first: int = 0) -> Iterator[Piece]:
+        """The steps of `epoch` (from 0) from the `first` on, some at a time."""
+        ...
+
+    def piece_shapes(self) -> PyTree:
+        """The shapes of a piece's arrays."""
         ...
 
     def gather(self, data: PyTree, handle: PyTree) -> Batch:
-        """The batch that `handle` stands for; traced into the step."""
+        """The batch of one step of a piece; traced into the program."""
         ...
 
+    def replicate(self, tree: PyTree) -> PyTree:
+        """Host arrays, on every device of the mesh."""
+        ...
 
-def steps_of(examples: int, batch_size: int) -> int:
-    """Batches an epoch, the short last one included."""
-    return -(-examples // batch_size)
+    def describe(self, epoch: int, step: int) -> str:
+        """The names of the examples in a batch, for a message."""
+        ...
 
-
-def epoch_order(
-    examples: int, batch_size: int, seed: int | None, epoch: int
-) -> tuple[Int[np.ndarray, "steps b"], Bool[np.ndarray, "steps b"]]:
-    """Which row goes where in an epoch, and which is no mere filling; no seed keeps the order.
-
-    A pure function of its arguments: the same on every machine, for any number of workers or
-    devices.
-    """
-    if seed is None:
-        order = np.arange(examples)
-    else:
-        order = np.random.default_rng((seed, epoch)).permutation(examples)
-    steps = steps_of(examples, batch_size)
-    rows = np.resize(order, steps * batch_size).astype(np.int32)  # repeats from the beginning
-    mask = np.arange(steps * batch_size) < examples
-    return rows.reshape(steps, batch_size), mask.reshape(steps, batch_size)
+    def close(self) -> None:
+        """Ends whatever reads ahead; it begins anew when a batch is asked for."""
+        ...
 
 
 def open_feed(
@@ -77,14 +86,32 @@ def open_feed(
     *,
     seed: int | None,
     kind: Literal["auto", "resident", "streaming"] = "auto",
+    mesh: Mesh | None = None,
+    workers: int = 0,
 ) -> Feed:
-    """A feed of `source`; `auto` is resident if its pixels take at most `RESIDENT_BYTES`."""
+    """A feed of `source`; `auto` is resident if its pixels take at most `RESIDENT_BYTES`.
+
+    Args:
+        source: the examples.
+        batch_size: b, in [1, n].
+        seed: of the order; None keeps the source's order in every epoch.
+        kind: which of the two.
+        mesh: the devices that each batch is split over; None for the one default device.
+        workers: of a streaming feed, see there.
+
+    Raises:
+        ValueError: if `batch_size` is out of range or no multiple of the mesh's devices.
+    """
+    from jaxvision.data.streaming import StreamingFeed  # which takes the contract from above
+
     if kind == "auto":
         size = len(source) * source[0]["image"].size
         kind = "resident" if size <= RESIDENT_BYTES else "streaming"
-    if kind == "resident":
-        return ResidentFeed(load_resident(source), batch_size, seed=seed)
-    return StreamingFeed(source, batch_size, seed=seed)
+    if kind == "streaming":
+        return StreamingFeed(source, batch_size, seed=seed, mesh=mesh, workers=workers)
+    return ResidentFeed(
+        load_resident(source), batch_size, seed=seed, mesh=mesh, described_by=source
+    )
 
 
 def load_resident(source: Source) -> dict[str, np.ndarray]:
@@ -97,7 +124,7 @@ def load_resident(source: Source) -> dict[str, np.ndarray]:
 
     def load(indices: range) -> None:
         for i, item in zip(indices, read_items(source, indices), strict=True):
-            _check_shape(item["image"], i, images.shape[1:])
+            check_shape(item["image"], i, images.shape[1:])
             images[i] = item["image"]
 
     # Photographs are decoded outside Python's lock; for a 28 x 28 digit the lock is all there is,
@@ -113,87 +140,55 @@ def load_resident(source: Source) -> dict[str, np.ndarray]:
 class ResidentFeed:
     """The whole data set as arrays on the device; the compiled step gathers its own rows."""
 
-    resident = True
-
-    def __init__(self, arrays: dict[str, np.ndarray], batch_size: int, *, seed: int | None):
-        """Copies `arrays` (`load_resident`) to the device.
+    def __init__(
+        self,
+        arrays: dict[str, np.ndarray],
+        batch_size: int,
+        *,
+        seed: int | None,
+        mesh: Mesh | None = None,
+        described_by: Source | None = None,
+    ):
+        """Copies `arrays` (`load_resident`) to the device; of a mesh, to each of its devices.
 
         Args:
             arrays: "image" [n, h, w, c] and "label" [n].
-            batch_size: b, in [1, n].
-            seed: of the order; None keeps the source's order in every epoch.
+            batch_size, seed, mesh: as for `open_feed`.
+            described_by: the source that they are from, to name an example by.
 
         Raises:
-            ValueError: if `batch_size` is out of range.
+            ValueError: as `open_feed`.
         """
         self.examples, self.batch_size, self.seed = len(arrays["label"]), batch_size, seed
-        _check_batch_size(self.examples, batch_size)
+        self._source, self._placement = described_by, Placement(mesh)
+        check_batch_size(self.examples, batch_size, self._placement)
         self.steps = steps_of(self.examples, batch_size)
-        self.data = jax.device_put(arrays)
+        self.replicated, self.replicate = self._placement.whole, self._placement.replicate
+        self.data = self.replicate(arrays)
 
-    def handles(self, epoch: int) -> Iterator[dict[str, Array]]:
+    def pieces(self, epoch: int, first: int = 0) -> Iterator[Piece]:
         rows, mask = epoch_order(self.examples, self.batch_size, self.seed, epoch)
-        for i in range(len(rows)):
-            yield jax.device_put({"rows": rows[i], "mask": mask[i]})
+        handles = {"row": rows, "mask": mask, "epoch": np.full_like(rows, epoch)}
+        yield Piece(self._placement.split(handles), 0, range(first, self.steps))
 
-    def stacked_handles(self, epoch: int) -> dict[str, Array]:
-        """All of an epoch's handles as one pytree with a leading axis of steps, for `lax.scan`."""
-        rows, mask = epoch_order(self.examples, self.batch_size, self.seed, epoch)
-        return jax.device_put({"rows": rows, "mask": mask})
+    def piece_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+        shape = (self.steps, self.batch_size)
+        kinds = {"row": np.int32, "mask": np.bool_, "epoch": np.int32}
+        return {name: self._placement.shape(shape, kind) for name, kind in kinds.items()}
 
     def gather(self, data: dict[str, Array], handle: dict[str, Array]) -> Batch:
-        batch = {name: jnp.take(a, handle["rows"], axis=0) for name, a in data.items()}
-        return batch | {"mask": handle["mask"]}
+        return {name: jnp.take(a, handle["row"], axis=0) for name, a in data.items()} | handle
 
-
-class StreamingFeed:
-    """Examples read and decoded by threads while the device computes, for what does not fit."""
-
-    resident = False
-    data: PyTree = ()
-
-    def __init__(self, source: Source, batch_size: int, *, seed: int | None, threads: int = 8):
-        """See `ResidentFeed`; `threads` read ahead, up to `4 * batch_size` examples.
-
-        Raises:
-            ValueError: if `batch_size` is out of range.
-        """
-        self.source, self.threads = source, threads
-        self.examples, self.batch_size, self.seed = len(source), batch_size, seed
-        _check_batch_size(self.examples, batch_size)
-        self.steps = steps_of(self.examples, batch_size)
-        self.shape = source[0]["image"].shape
-
-    def handles(self, epoch: int) -> Iterator[Batch]:
-        import grain
-
+    def describe(self, epoch: int, step: int) -> str:
         rows, mask = epoch_order(self.examples, self.batch_size, self.seed, epoch)
-        examples = grain.MapDataset.source(rows.ravel()).map(self._read)
-        read_ahead = grain.ReadOptions(
-            num_threads=self.threads, prefetch_buffer_size=4 * self.batch_size
-        )
-        batches = examples.to_iter_dataset(read_ahead).batch(self.batch_size, drop_remainder=True)
-        waiting = None
-        for step, batch in enumerate(batches):
-            # One batch is on its way to the device while the one before it is being computed.
-            batch = {"image": batch["image"], "label": batch["label"].astype(np.int32)}
-            arriving = jax.device_put(batch | {"mask": mask[step]})
-            if waiting is not None:
-                yield waiting
-            waiting = arriving
-        yield waiting
+        return describe_items(self._source, rows[step][mask[step]])
 
-    def gather(self, data: PyTree, handle: Batch) -> Batch:
-        del data
-        return handle
-
-    def _read(self, row: np.integer) -> Item:
-        item = self.source[int(row)]
-        _check_shape(item["image"], int(row), self.shape)
-        return item
+    def close(self) -> None:
+        """There is nothing to end."""
 
 
-def _check_shape(image: np.ndarray, i: int, first: tuple[int, ...]) -> None:
+def check_shape(image: np.ndarray, i: int, first: tuple[int, ...]) -> None:
+    """Raises ValueError if image number `i` has not the shape of the first."""
     if image.shape != first:
         raise ValueError(
             f"images must all have one shape, but the first is {first} and number {i} is "
@@ -201,8 +196,10 @@ def _check_shape(image: np.ndarray, i: int, first: tuple[int, ...]) -> None:
         )
 
 
-def _check_batch_size(examples: int, batch_size: int) -> None:
+def check_batch_size(examples: int, batch_size: int, placement: Placement) -> None:
+    """Raises ValueError if there are not so many examples, or the devices cannot share them."""
     if not 1 <= batch_size <= examples:
         raise ValueError(
             f"`batch_size` must be in [1, {examples}], the number of examples, got {batch_size}."
         )
+    placement.check(batch_size)

@@ -83,6 +83,9 @@ class FolderSource:
             raise ImageError(f"{error} (Item {index}, class {self.classes[label]!r}.)") from error
         return {"image": image, "label": label}
 
+    def describe(self, i: int) -> str:
+        return str(self.paths[i])
+
 
 def open_folder(path: str | Path, channels: int = 3) -> dict[str, FolderSource]:
     """Opens a folder of class folders, or of splits that are such folders.

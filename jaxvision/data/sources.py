@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol, SupportsIndex, TypedDict, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int32, UInt8
+from jaxtyping import Int, Int32, UInt8
 from numpy.typing import ArrayLike
 
 from jaxvision.data.images import check_channels
@@ -22,7 +22,8 @@ class Source(Protocol):
     """Labelled images in random access.
 
     Any object of this form will do. Reading is repeatable and safe in threads; an image may be
-    read-only, and images of one source may differ in size.
+    read-only, and images of one source may differ in size. Where items have names of their own,
+    `describe(i)` tells them.
     """
 
     @property
@@ -42,6 +43,15 @@ def read_items(source: Source, indices: Sequence[int]) -> list[Item]:
     """The items at `indices`: in one call if the source has `__getitems__`, which is faster."""
     at_once = getattr(source, "__getitems__", None)
     return at_once(indices) if at_once else [source[i] for i in indices]
+
+
+def describe_items(
+    source: Source | None, rows: Sequence[int] | Int[np.ndarray, " n"], most: int = 3
+) -> str:
+    """The names of some items for a message: as the source describes them, or by their numbers."""
+    describe = getattr(source, "describe", "item {}".format)
+    names = ", ".join(describe(int(row)) for row in rows[:most])
+    return names if len(rows) <= most else f"{names} and {len(rows) - most} others"
 
 
 class ArraySource:

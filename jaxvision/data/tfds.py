@@ -77,6 +77,9 @@ class TfdsSource:
             records = self._records.__getitems__(indices)
         return [self._item(*pair) for pair in zip(indices, records, strict=True)]
 
+    def describe(self, i: int) -> str:
+        return f"{self.name} {i}"
+
     @cached_property
     def labels(self) -> Int32[np.ndarray, " n"]:
         """All labels. The first access reads every record once, but decodes no image.

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from jaxvision.data.images import fit_image
-from jaxvision.data.sources import Item, Source, read_items
+from jaxvision.data.sources import Item, Source, describe_items, read_items
 
 
 class Subset:
@@ -24,6 +24,9 @@ class Subset:
 
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
         return read_items(self.source, [int(self.rows[i]) for i in indices])
+
+    def describe(self, i: int) -> str:
+        return describe_items(self.source, [int(self.rows[i])])
 
 
 class Fitted:
@@ -44,6 +47,9 @@ class Fitted:
 
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
         return [self._fitted(item) for item in read_items(self.source, indices)]
+
+    def describe(self, i: int) -> str:
+        return describe_items(self.source, [i])
 
     def _fitted(self, item: Item) -> Item:
         return item | {"image": fit_image(item["image"], self.height, self.width)}

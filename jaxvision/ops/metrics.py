@@ -13,8 +13,15 @@ def masked_mean(values: Float[Array, " b"], mask: Bool[Array, " b"] | None) -> F
     return jnp.sum(jnp.where(mask, values, 0)) / jnp.maximum(jnp.sum(mask), 1)
 
 
-def correct(logits: Float[Array, "b classes"], labels: Int[Array, " b"]) -> Bool[Array, " b"]:
-    """Whether the largest logit is the label's; the first of equal logits counts as the largest."""
+def correct(
+    logits: Float[Array, "b classes"], labels: Int[Array, " b"] | Float[Array, "b classes"]
+) -> Bool[Array, " b"]:
+    """Whether the largest logit is the label's; the first of equal logits counts as the largest.
+
+    Of a label that is a distribution over the classes, the most probable class is taken.
+    """
+    if labels.ndim == 2:
+        labels = jnp.argmax(labels, axis=-1)
     return jnp.argmax(logits, axis=-1) == labels
 
 

@@ -6,9 +6,12 @@ CPU compiler does far better with other ways of writing the same function, which
 Whoever compiles a program of them asks for the compiler's options that suit it.
 """
 
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import jax
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+from jaxtyping import PyTree
 
 CPU, PLAIN = "cpu", "plain"
 
@@ -47,3 +50,41 @@ def _compiles_with(options: dict[str, str]) -> bool:
     except jax.errors.JaxRuntimeError:
         return False
     return True
+
+
+def slow_in_loops(function: Callable, *arguments: PyTree) -> bool:
+    """Whether `function` has convolutions that this platform is slow at inside a loop.
+
+    XLA's CPU compiler rewrites a convolution whose axes are not in the canonical order, as those of
+    the gradients of `lax`'s convolutions, into one whose axes are: outside of loops only. Inside,
+    they take up to thirty times as long. Ours have them in order.
+
+    Args:
+        function: is traced and not run.
+        arguments: its arguments, or their shapes.
+    """
+    if jax.default_backend() != "cpu":
+        return False
+    return any(
+        equation.primitive.name == "conv_general_dilated" and not _is_canonical(equation)
+        for equation in _equations(jax.make_jaxpr(function)(*arguments).jaxpr)
+    )
+
+
+def _is_canonical(equation: JaxprEqn) -> bool:
+    numbers = equation.params["dimension_numbers"]
+    axes = tuple(range(1, len(numbers.lhs_spec) - 1))
+    last = len(numbers.lhs_spec) - 1
+    images, kernel = (0, last, *axes), (last, last - 1, *(axis - 1 for axis in axes))
+    return (numbers.lhs_spec, numbers.rhs_spec, numbers.out_spec) == (images, kernel, images)
+
+
+def _equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
+    """All operations of a program, those of the programs inside it included."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for value in jax.tree.leaves(
+            equation.params, is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr)
+        ):
+            if isinstance(value, Jaxpr | ClosedJaxpr):
+                yield from _equations(getattr(value, "jaxpr", value))

@@ -54,7 +54,14 @@ from jaxvision.optim.bfgs import bfgs
 from jaxvision.optim.clipping import clip_by_global_norm, clip_by_value
 from jaxvision.optim.delayed import delayed
 from jaxvision.optim.descent import Method
-from jaxvision.optim.ema import AverageState, averaged_params, ema_corrected, ema_from_initial
+from jaxvision.optim.ema import (
+    AverageState,
+    averaged_params,
+    ema_corrected,
+    ema_from_initial,
+    move_average,
+    start_average,
+)
 from jaxvision.optim.gradient_descent import gradient_descent, steepest_descent
 from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, Schedule
 from jaxvision.optim.lbfgs import lbfgs
@@ -156,6 +163,7 @@ __all__ = [
     "minimize",
     "mixture_log_probabilities",
     "momentum",
+    "move_average",
     "nadam",
     "named",
     "nesterov",
@@ -175,6 +183,7 @@ __all__ = [
     "schedules",
     "sgd",
     "start",
+    "start_average",
     "steepest_descent",
     "switch_init",
     "switch_update",

@@ -98,20 +98,36 @@ def averaged_params(opt_state: PyTree) -> PyTree:
     return found[0].average
 
 
-def _averaging(weight: Callable[[Int[Array, ""]], Scalar]) -> optax.GradientTransformation:
-    def init(params):
-        # A copy: the step donates state and parameters, and a buffer can be donated once.
-        average = jax.tree.map(
-            lambda w: jnp.array(w, jnp.promote_types(w.dtype, jnp.float32), copy=True), params
-        )
-        return AverageState(count=jnp.zeros([], jnp.int32), average=average)
+def start_average(tree: PyTree) -> AverageState:
+    """The average of a tree of arrays before any update: the arrays themselves."""
+    # A copy: the step donates state and parameters, and a buffer can be donated once.
+    average = jax.tree.map(
+        lambda w: jnp.array(w, jnp.promote_types(w.dtype, jnp.float32), copy=True), tree
+    )
+    return AverageState(count=jnp.zeros([], jnp.int32), average=average)
 
+
+def move_average(state: AverageState, tree: PyTree, decay: Scalar) -> AverageState:
+    """One update of the corrected average towards `tree`, parameters or anything else.
+
+    Outside of an optimizer, as for the variables of a train state: parameters and statistics.
+    """
+    count = state.count + 1
+    return _towards(state, tree, count, (1 - decay) / one_minus_power(decay, count))
+
+
+def _averaging(weight: Callable[[Int[Array, ""]], Scalar]) -> optax.GradientTransformation:
     def update(updates, state, params=None):
         check_given(params)
         count = state.count + 1
-        step = weight(count)
         new_params = optax.apply_updates(params, updates)
-        average = map_leaves(lambda a, w: a + step * (w - a), state.average, new_params)
-        return updates, AverageState(count=count, average=average)
+        return updates, _towards(state, new_params, count, weight(count))
 
-    return transformation(AverageState, init, update)
+    return transformation(AverageState, start_average, update)
+
+
+def _towards(
+    state: AverageState, tree: PyTree, count: Int[Array, ""], weight: Scalar
+) -> AverageState:
+    average = map_leaves(lambda a, w: a + weight * (w - a), state.average, tree)
+    return AverageState(count=count, average=average)

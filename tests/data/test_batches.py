@@ -8,14 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxvision.data.batches import (
-    ResidentFeed,
-    StreamingFeed,
-    epoch_order,
-    load_resident,
-    open_feed,
-)
+from jaxvision.data.batches import ResidentFeed, load_resident, open_feed
+from jaxvision.data.order import epoch_order
 from jaxvision.data.sources import ArraySource
+from jaxvision.data.streaming import StreamingFeed
 
 N, BATCH = 23, 5
 
@@ -33,8 +29,13 @@ def feeds(source, seed):
     )
 
 
-def batches(feed, epoch):
-    return [jax.device_get(feed.gather(feed.data, handle)) for handle in feed.handles(epoch)]
+def batches(feed, epoch, first=0):
+    """The batches of an epoch, as the training loop makes them of the pieces."""
+    return [
+        jax.device_get(feed.gather(feed.data, jax.tree.map(lambda x, i=i: x[i], handles)))
+        for handles, offset, steps in feed.pieces(epoch, first)
+        for i in range(steps.start - offset, steps.stop - offset)
+    ]
 
 
 @settings(deadline=None)
@@ -65,7 +66,7 @@ def test_streaming_gives_the_same_batches_as_resident(source, seed):
         pairs = list(zip(batches(resident, epoch), batches(streaming, epoch), strict=True))
         assert len(pairs) == resident.steps == streaming.steps == 5
         for ours, theirs in pairs:
-            assert ours.keys() == theirs.keys() == {"image", "label", "mask"}
+            assert ours.keys() == theirs.keys() == {"image", "label", "mask", "row", "epoch"}
             for name in ours:
                 np.testing.assert_array_equal(ours[name], theirs[name])
                 assert ours[name].dtype == theirs[name].dtype
@@ -80,27 +81,54 @@ def test_a_batch_holds_the_rows_of_the_order(source):
         assert batch["image"].dtype == np.uint8 and batch["label"].dtype == np.int32
 
 
-def test_stacked_handles_are_the_same_handles(source):
-    feed = feeds(source, 4)[0]
-    stacked = feed.stacked_handles(3)
-    for i, handle in enumerate(feed.handles(3)):
-        for name in handle:
-            np.testing.assert_array_equal(stacked[name][i], handle[name])
+@pytest.mark.parametrize("kind", [0, 1])
+def test_a_batch_says_which_rows_it_holds_and_in_which_epoch(source, kind):
+    for epoch in (0, 3):
+        rows, _ = epoch_order(N, BATCH, 4, epoch)
+        for i, batch in enumerate(batches(feeds(source, 4)[kind], epoch)):
+            np.testing.assert_array_equal(batch["row"], rows[i])
+            np.testing.assert_array_equal(batch["epoch"], np.full(BATCH, epoch))
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+@pytest.mark.parametrize("seed", [None, 4])
+def test_an_epoch_is_gone_on_with_at_any_step(source, seed, kind):
+    feed = feeds(source, seed)[kind]
+    whole = batches(feed, 2)
+    for first in range(feed.steps + 1):
+        rest = batches(feed, 2, first)
+        assert len(rest) == feed.steps - first
+        for ours, theirs in zip(rest, whole[first:], strict=True):
+            for name in ours:
+                np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_pieces_have_the_shapes_that_a_program_is_compiled_for(source, kind):
+    feed = feeds(source, 1)[kind]
+    for handles, *_ in feed.pieces(0):
+        assert handles.keys() == feed.piece_shapes().keys()
+        for name, shape in feed.piece_shapes().items():
+            assert (handles[name].shape, handles[name].dtype) == (shape.shape, shape.dtype), name
 
 
 def test_data_reach_the_device_by_explicit_transfers_only(source):
     with jax.transfer_guard("disallow"):
         for feed in feeds(source, 1):
-            gather = jax.jit(feed.gather)
-            for handle in feed.handles(0):
-                gather(feed.data, handle)
+            gather = jax.jit(lambda data, handles, feed=feed: feed.gather(data, first_of(handles)))
+            for handles, *_ in feed.pieces(0):
+                gather(feed.data, handles)
+
+
+def first_of(handles):
+    return jax.tree.map(lambda x: x[0], handles)
 
 
 def test_auto_streams_what_is_too_large(source, monkeypatch):
-    assert open_feed(source, BATCH, seed=None).resident
+    assert isinstance(open_feed(source, BATCH, seed=None), ResidentFeed)
     monkeypatch.setattr("jaxvision.data.batches.RESIDENT_BYTES", N * 12 - 1)
-    assert not open_feed(source, BATCH, seed=None).resident
-    assert open_feed(source, BATCH, seed=None, kind="resident").resident
+    assert isinstance(open_feed(source, BATCH, seed=None), StreamingFeed)
+    assert isinstance(open_feed(source, BATCH, seed=None, kind="resident"), ResidentFeed)
 
 
 @pytest.mark.parametrize("batch_size", [0, N + 1])
