@@ -36,7 +36,7 @@ from experiments.optimizer_paths import (
     with_few_colors,
 )
 from experiments.optimizer_sensitivity import CLOSE, draw_grid, grid_table, summarize
-from jaxvision.classification.training import OPTIMIZERS
+from jaxvision.classification.setup import OPTIMIZERS
 from jaxvision.names import lookup
 from jaxvision.train import run as files
 

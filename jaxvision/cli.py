@@ -3,42 +3,114 @@
 Everything that needs JAX is imported by the sub-command that uses it: `--help` answers at once.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from jaxvision.classification.config import TrainConfig
+from jaxvision.classification import config as options
 
 DESCRIPTION = "A functional deep-learning toolkit for vision in JAX."
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
 
+USAGE_ERRORS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError)
+
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 
-app = tyro.extras.SubcommandApp()
+
+def make_app(*, all_options: bool) -> tyro.extras.SubcommandApp:
+    """All commands; the help of `train` has all options, or those that matter most."""
+    app = tyro.extras.SubcommandApp()
+    group = tyro.conf.OmitArgPrefixes if all_options else tyro.conf.Suppress
+
+    @app.command
+    def train(
+        main: Annotated[options.Main, tyro.conf.arg(name="")],
+        data_: Annotated[options.Data, group],
+        augmentation: Annotated[options.Augmentation, group],
+        training: Annotated[options.Training, group],
+        compute: Annotated[options.Compute, group],
+        record: Annotated[options.Record, group],
+        config: Path | None = None,
+        resume: str = "never",
+        allow_changed: tuple[str, ...] = (),
+    ) -> None:
+        """Train an image classifier, test it, and keep everything in a run's directory.
+
+        --help-all shows the other options: of the data, augmentation, training, compute and record.
+
+        Args:
+            main: what to train.
+            data_: see its class.
+            augmentation: see its class.
+            training: see its class.
+            compute: see its class.
+            record: see its class.
+            config: Settings from a file, JSON or TOML, by the options' names; options win.
+            resume: RUN: go on with the run in this directory, by its own configuration. Or what to
+                do if --out holds a run: never or must go on with it, or auto: if there is one.
+            allow_changed: Settings in which the run may differ from what it began with.
+        """
+        groups = (main, data_, augmentation, training, compute, record)
+        values = {name: value for group in groups for name, value in vars(group).items()}
+        _train(options.TrainConfig(**values), config, resume, allow_changed)
+
+    for command in (evaluate, predict, models, summary):
+        app.command(command)
+    return app
 
 
-@app.command
-def train(
-    config: Annotated[TrainConfig, tyro.conf.arg(name="")], resume: Path | None = None
+def _train(
+    config: options.TrainConfig, settings: Path | None, resume: str, allow_changed: tuple[str, ...]
 ) -> None:
-    """Train an image classifier, test it, and keep everything in a run's directory.
+    if settings is not None:
+        from jaxvision.classification.config_file import read_settings, replace_defaults
 
-    Args:
-        config: what to train.
-        resume: Go on with the interrupted run in this directory, by its own configuration.
-    """
+        config = replace_defaults(config, read_settings(settings))
+    _start_processes(config)
+
     from jaxvision.classification import record, training
+    from jaxvision.train.interruption import Interruption
 
-    if resume is None:
-        training.train(config)
-    else:
-        _refuse_other_settings(config, record.read_config(resume), resume)
-        training.resume(resume)
+    with Interruption() as interruption:
+        if resume in ("never", "auto", "must"):
+            training.train(
+                config, resume=resume, allow_changed=allow_changed, interruption=interruption
+            )
+            return
+        run = Path(resume)
+        own = record.read_config(run)
+        changed = _given_changes(config, own, run, allow_changed)
+        training.train(
+            dataclasses.replace(own, **changed, out=run),
+            resume="auto",
+            allow_changed=allow_changed,
+            interruption=interruption,
+        )
 
 
-@app.command
+def _start_processes(config: options.TrainConfig) -> None:
+    """Joins the processes of one computation, before JAX looks for devices."""
+    given = (config.coordinator, config.processes, config.process_id)
+    if given == (None, None, None):
+        return
+    alone = config.coordinator == "auto"
+    if (
+        config.coordinator is None
+        or alone != (given[1:] == (None, None))
+        or (not alone and None in given)
+    ):
+        raise ValueError(
+            "`--coordinator auto` stands alone; `--coordinator HOST:PORT` needs `--processes` and "
+            "`--process-id`"
+        )
+    from jaxvision.train.processes import join
+
+    join(*((None, None, None) if alone else given))
+
+
 def evaluate(
     run: Run,
     data: str | None = None,
@@ -57,7 +129,6 @@ def evaluate(
     show_evaluation(*measure(run, data, part), title=f"{run} on {data or 'its data'}: {part}")
 
 
-@app.command
 def predict(
     run: Run,
     images: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="IMAGE...")],
@@ -83,7 +154,6 @@ def predict(
             print(f"  {100 * probability:6.2f} %  {name}")
 
 
-@app.command
 def models() -> None:
     """List the networks that `jaxvision train --model` knows."""
     from jaxvision.classification.report import show_models
@@ -91,7 +161,6 @@ def models() -> None:
     show_models()
 
 
-@app.command
 def summary(
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")],
     image_size: int | None = None,
@@ -143,6 +212,8 @@ def main() -> int:
     """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    app = make_app(all_options=not {"-h", "--help"} & set(arguments))
+    arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
     try:
         app.cli(args=arguments, prog="jaxvision", description=DESCRIPTION)
     except KeyboardInterrupt:
@@ -150,7 +221,9 @@ def main() -> int:
     except Exception as error:
         if debug:
             raise
-        if isinstance(error, ValueError | FileNotFoundError | FileExistsError | NotADirectoryError):
+        if hasattr(error, "exit_code"):  # an InterruptedRunError, whose module needs no import here
+            code, text = error.exit_code, str(error)
+        elif isinstance(error, USAGE_ERRORS):
             code, text = USAGE, str(error)
         elif isinstance(error, ArithmeticError | OSError | MemoryError | RuntimeError):
             code, text = FAILURE, str(error) or type(error).__name__
@@ -162,16 +235,25 @@ def main() -> int:
     return 0
 
 
-def _refuse_other_settings(given: TrainConfig, own: TrainConfig, run: Path) -> None:
-    """An option beside `--resume` would be ignored: it is refused, unless it says the same."""
-    default = TrainConfig()
-    differing = [
-        f"--{name.replace('_', '-')} {getattr(given, name)} (the run has {getattr(own, name)})"
-        for name in vars(given)
-        if getattr(given, name) not in (getattr(default, name), getattr(own, name))
-    ]
-    if differing:
+def _given_changes(
+    given: options.TrainConfig, own: options.TrainConfig, run: Path, allowed: tuple[str, ...]
+) -> dict[str, Any]:
+    """The options beside `--resume RUN`; one that would be ignored is refused, unless it says the
+    same as the run's."""
+    default = options.TrainConfig()
+    changed = {
+        name: value
+        for name, value in vars(given).items()
+        if name != "out" and value not in (getattr(default, name), getattr(own, name))
+    }
+    refused = [name for name in changed if name not in (*allowed, *options.FREE)]
+    if refused:
+        texts = [
+            f"--{name.replace('_', '-')} {changed[name]} (the run has {getattr(own, name)})"
+            for name in refused
+        ]
         raise ValueError(
-            f"{run} goes on by its own configuration, which differs in {', '.join(differing)}: "
-            "leave these options out, or start a new run"
+            f"{run} goes on by its own configuration, which differs in {', '.join(texts)}: leave "
+            f"these options out, add --allow-changed {' '.join(refused)}, or start a new run"
         )
+    return changed

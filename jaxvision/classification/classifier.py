@@ -1,6 +1,7 @@
 """A finished run in use: load it, measure it on data, ask it about images."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,17 +12,16 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from jaxvision.classification.record import read_config
-from jaxvision.classification.training import EVAL_BATCH, open_splits
+from jaxvision.classification.setup import eval_batch, make_network, open_splits
 from jaxvision.data.batches import open_feed
 from jaxvision.data.images import fit_image, read_image
 from jaxvision.data.sources import Source, open_data
 from jaxvision.data.views import Fitted
-from jaxvision.models import make_model
 from jaxvision.names import lookup
 from jaxvision.ops.metrics import top_k
 from jaxvision.ops.normalization import Normalization
 from jaxvision.train import run as files
-from jaxvision.train.epoch import make_eval_epoch
+from jaxvision.train.epoch import EvalEpoch
 from jaxvision.train.export import load_variables
 from jaxvision.train.state import Variables
 from jaxvision.train.step import make_eval_step, means
@@ -58,7 +58,7 @@ def load_classifier(path: Path) -> Classifier:
     """
     config, record = read_config(path), files.read_config(path)
     classes, image_shape = tuple(record["data"]["classes"]), tuple(record["data"]["image_shape"])
-    model = make_model(config.model, num_classes=len(classes))
+    model = make_network(config, len(classes))
     if not (path / files.MODEL).is_file():
         raise FileNotFoundError(
             f"{path} has no {files.MODEL}: the run has not finished an epoch. Go on with it by "
@@ -114,9 +114,10 @@ def evaluate(
             f"`data` must have images of {channels} channel(s), as those that the run was trained "
             f"on, got {given}: measure on other data, or train a run with --channels {given}."
         )
-    feed = open_feed(source, min(EVAL_BATCH, len(source)), seed=None, kind=config.feed)
+    feed = open_feed(source, eval_batch(source), seed=None, kind=config.feed)
     eval_step = make_eval_step(classifier.model, normalize=classifier.normalization)
-    totals, logits = make_eval_epoch(eval_step, feed)(classifier.variables)
+    with closing(feed):
+        totals, logits = EvalEpoch(eval_step, feed)(classifier.variables)
     return means(totals), logits, source
 
 

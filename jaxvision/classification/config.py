@@ -1,4 +1,7 @@
-"""What can be set for a training run; plain data, so that `--help` never waits for JAX."""
+"""What can be set for a training run; plain data, so that `--help` never waits for JAX.
+
+`TrainConfig` has it all; the classes that it is made of are the groups of `--help`.
+"""
 
 import dataclasses
 import math
@@ -8,9 +11,9 @@ from typing import Literal
 MAX_IMAGE_SIZE = 4096  # pixels a side
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainConfig:
-    """A training run is a pure function of this and the data."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Main:
+    """What matters most."""
 
     data: str = "digits"
     """digits, folder:PATH (a sub-folder of images a class), or tfds:NAME (TensorFlow Datasets)."""
@@ -24,18 +27,21 @@ class TrainConfig:
     schedule: Literal["cosine", "constant"] = "cosine"
     """How the rate goes on: down to zero along a cosine, or as it began."""
     batch_size: int = 32
-    """Examples a step."""
+    """Examples a step, over all devices."""
     epochs: int = 40
     """Passes over the training set, at most."""
     patience: int | None = 15
     """Stop after so many epochs without a better validation score; None: never."""
     seed: int = 0
-    """Decides the initial parameters and the order of the examples."""
+    """Decides the initial parameters, the order of the examples, and all else at random."""
     out: Path | None = None
     """The run's new directory. By default runs/DATA-MODEL, numbered if that is taken."""
 
-    label_smoothing: float = 0.1
-    """The share of every target that is spread over all classes; 0 for none."""
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data:
+    """Which examples, and how they are read."""
+
     image_size: int | None = None
     """Bring images to so many pixels a side. By default as the model was made for."""
     channels: Literal[1, 3] | None = None
@@ -46,35 +52,144 @@ class TrainConfig:
     """The part held out for the one test at the end, if the data have no test part."""
     split_seed: int = 0
     """Decides which examples are held out; apart from the seed, so that runs compare."""
-    feed: Literal["auto", "resident", "streaming"] = "auto"
-    """Keep all pixels on the device, or read them when needed. auto: keep up to 2 GB."""
-    checkpoint_seconds: float = 5.0
-    """After an epoch, save if the last save is longer ago. The last epoch is always saved."""
     data_dir: Path | None = None
     """Where TensorFlow Datasets are. By default ~/tensorflow_datasets."""
+    feed: Literal["auto", "resident", "streaming"] = "auto"
+    """Keep all pixels on the device, or read them when needed. auto: keep up to 2 GB."""
+    workers: int = 0
+    """Read a streamed data set in so many processes; 0: in threads, better on few cores."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How training images are changed, each time another way."""
+
+    flip: bool = False
+    """Mirror half of them, left and right."""
+    crop_padding: int = 0
+    """Pad by so many mirrored pixels, and crop anywhere."""
+    shift: float = 0.0
+    """Move by up to this part of the side."""
+    zoom: float = 0.0
+    """Scale by up to this part, up or down."""
+    rotation: float = 0.0
+    """Turn by up to so many degrees."""
+    shear: float = 0.0
+    """Slant by up to so many degrees."""
+    color: float = 0.0
+    """Change brightness and contrast, of colour images saturation too, by up to this part."""
+    erase: float = 0.0
+    """Overwrite a rectangle in this part of the images."""
+    mixup: float = 0.0
+    """Mix pairs of images, by a weight from a beta distribution of this parameter."""
+    cutmix: float = 0.0
+    """Paste a rectangle of one image into another, of a size from such a distribution."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """How it is learned and measured."""
+
+    label_smoothing: float = 0.1
+    """The share of every target that is spread over all classes; 0 for none."""
+    average_decay: float | None = None
+    """Evaluate and keep an average of the parameters, which so much stays of at a step: 0.999."""
+    test_flip: bool = False
+    """Evaluate with the mean of the logits of an image and its mirror image."""
+    max_skipped: int = 10
+    """Steps with a loss or gradient that is not finite are left out; so many in a row: give up."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Compute:
+    """What it is computed with."""
+
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16: faster on GPUs and TPUs; parameters, statistics and loss stay float32."""
+    accumulate: int = 1
+    """Go through each batch in so many parts: less memory, the same gradient."""
+    remat: bool = False
+    """Compute activations again where the gradient needs them: less memory, more time."""
+    mesh: str | None = None
+    """Devices: data=8 splits batches, data=4,model=2 the parameters too. By default all, if more
+    than one, split batches."""
+    coordinator: str | None = None
+    """Of several processes: HOST:PORT of the first, or auto on SLURM, GKE and TPU pods."""
+    processes: int | None = None
+    """How many, with HOST:PORT."""
+    process_id: int | None = None
+    """Which of them this one is, from 0."""
+    compilation_cache: bool = True
+    """Keep compiled programs in the user's cache folder: the same job compiles once."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Record:
+    """What is kept and shown."""
+
+    checkpoint_seconds: float = 30.0
+    """Save so often. The end of the run, and its interruption, are always saved."""
+    keep: int = 2
+    """How many checkpoints stay."""
+    tensorboard: bool = False
+    """Write TensorBoard's event files into the run (pip install 'jaxvision[tensorboard]')."""
+    profile: bool = False
+    """Write a trace of some steps into the run, for Perfetto or TensorBoard."""
+
+
+# What may differ between a run and its resumption: none of it changes what is learned.
+FREE = (
+    *("out", "data_dir", "workers", "mesh", "coordinator", "processes", "process_id"),
+    *("compilation_cache", "checkpoint_seconds", "keep", "tensorboard", "profile", "max_skipped"),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig(Record, Compute, Training, Augmentation, Data, Main):
+    """A training run is a pure function of this and the data."""
 
     def __post_init__(self):
         """Raises ValueError with every value that cannot be, all in one line."""
-        rules = {
-            "learning_rate": (0 < self.learning_rate < math.inf, "positive and finite"),
-            "batch_size": (self.batch_size >= 1, "at least 1"),
-            "epochs": (self.epochs >= 1, "at least 1"),
-            "patience": (self.patience is None or self.patience >= 1, "at least 1, or None"),
-            "seed": (0 <= self.seed < 2**32, "in [0, 2**32)"),
-            "label_smoothing": (0 <= self.label_smoothing <= 1, "in [0, 1]"),
-            "image_size": (
-                self.image_size is None or 1 <= self.image_size <= MAX_IMAGE_SIZE,
-                f"in [1, {MAX_IMAGE_SIZE}], or None",
-            ),
-            "validation_fraction": (0 < self.validation_fraction < 1, "in (0, 1)"),
-            "test_fraction": (0 < self.test_fraction < 1, "in (0, 1)"),
-            "split_seed": (self.split_seed >= 0, "at least 0"),
-            "checkpoint_seconds": (self.checkpoint_seconds >= 0, "at least 0"),
-        }
         broken = [
             f"`{name}` must be {rule}, got {getattr(self, name)}"
-            for name, (kept, rule) in rules.items()
+            for name, (kept, rule) in self._rules().items()
             if not kept
         ]
         if broken:
             raise ValueError("; ".join(broken))
+
+    def _rules(self) -> dict[str, tuple[bool, str]]:
+        """For each value: whether its rule is kept, and the rule."""
+        whole = {
+            name: (getattr(self, name) is None or getattr(self, name) >= low, f"at least {low}")
+            for name, low in (
+                *(("batch_size", 1), ("epochs", 1), ("max_skipped", 1), ("accumulate", 1)),
+                *(("keep", 1), ("split_seed", 0), ("workers", 0), ("crop_padding", 0)),
+                *(("patience", 1), ("processes", 1), ("process_id", 0)),
+            )
+        }
+        strengths = {
+            name: (0 <= getattr(self, name) < high, f"in [0, {high})")
+            for name, high in (
+                *(("shift", 1), ("zoom", 1), ("rotation", math.inf), ("shear", 90), ("color", 1)),
+                *(("mixup", math.inf), ("cutmix", math.inf), ("checkpoint_seconds", math.inf)),
+            )
+        }
+        decay, size = self.average_decay, self.image_size
+        return (
+            whole
+            | strengths
+            | {
+                "learning_rate": (0 < self.learning_rate < math.inf, "positive and finite"),
+                "seed": (0 <= self.seed < 2**32, "in [0, 2**32)"),
+                "label_smoothing": (0 <= self.label_smoothing <= 1, "in [0, 1]"),
+                "erase": (0 <= self.erase <= 1, "in [0, 1]"),
+                "average_decay": (decay is None or 0 <= decay < 1, "in [0, 1), or None"),
+                "image_size": (
+                    size is None or 1 <= size <= MAX_IMAGE_SIZE,
+                    f"in [1, {MAX_IMAGE_SIZE}], or None",
+                ),
+                "validation_fraction": (0 < self.validation_fraction < 1, "in (0, 1)"),
+                "test_fraction": (0 < self.test_fraction < 1, "in (0, 1)"),
+            }
+        )

@@ -5,21 +5,27 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxvision.classification.config import TrainConfig
+from jaxvision.classification.config import FREE, TrainConfig
+from jaxvision.data.sources import Source
 from jaxvision.data.splits import Splits
+from jaxvision.names import lookup
 from jaxvision.ops.normalization import Normalization
 from jaxvision.train import run as files
+
+LOOKED_AT = 64  # images of each part, spread over it, whose pixels a changed data set is known by
 
 
 def record_of(config: TrainConfig, splits: Splits, normalization: Normalization) -> dict[str, Any]:
     """Configuration, data, normalisation, versions and device, as JSON."""
     values = dataclasses.asdict(config)
+    del values["out"]  # a run is where it is, also after it was moved
     packages = ("jaxvision", "jax", "jaxlib", "flax", "optax", "numpy")
     return {
         "config": {k: str(v) if isinstance(v, Path) else v for k, v in values.items()},
@@ -30,6 +36,7 @@ def record_of(config: TrainConfig, splits: Splits, normalization: Normalization)
         "device": {
             "kind": jax.devices()[0].device_kind,
             "count": jax.device_count(),
+            "processes": jax.process_count(),
             "cpu_cores": os.cpu_count(),
         },
     }
@@ -45,7 +52,16 @@ def _describe(splits: Splits) -> dict[str, Any]:
         "labels_sha256": {
             name: hashlib.sha256(part.tobytes()).hexdigest() for name, part in labels.items()
         },
+        "pixels_sha256": {name: _hash_pixels(part) for name, part in splits._asdict().items()},
     }
+
+
+def _hash_pixels(source: Source) -> str:
+    rows = np.unique(np.linspace(0, len(source) - 1, LOOKED_AT).astype(int))
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(source[int(row)]["image"].tobytes())
+    return digest.hexdigest()
 
 
 def read_config(path: Path) -> TrainConfig:
@@ -58,8 +74,8 @@ def read_config(path: Path) -> TrainConfig:
     record = files.read_config(path)
     try:
         values = dict(record["config"])
-        for name in ("out", "data_dir"):
-            values[name] = None if values[name] is None else Path(values[name])
+        if values["data_dir"] is not None:
+            values["data_dir"] = Path(values["data_dir"])
         return TrainConfig(**values)
     except (KeyError, TypeError) as error:
         raise ValueError(
@@ -68,16 +84,59 @@ def read_config(path: Path) -> TrainConfig:
         ) from error
 
 
-def check_same_data(then: dict[str, Any], splits: Splits) -> None:
-    """Compares the data that a run was recorded with to those that are there now.
+def check_same(
+    then: dict[str, Any], now: dict[str, Any], allowed: Sequence[str]
+) -> tuple[bool, list[str]]:
+    """Compares what a run was recorded with (`record_of`) to what it would go on with.
+
+    Args:
+        then: of the run.
+        now: of this process.
+        allowed: fields of the configuration that may differ, and "data".
+
+    Returns:
+        (whether anything that matters differs, what is to be said about it).
 
     Raises:
-        ValueError: if they differ; names what and how.
+        ValueError: if anything differs that is not allowed to: names each, old and new.
     """
-    now = _describe(splits)
-    changed = [f"{key} was {then[key]} and is {now[key]}" for key in then if then[key] != now[key]]
-    if changed:
+    fields = sorted(then["config"].keys() | now["config"].keys())
+    for name in allowed:
+        lookup("allow_changed", name, dict.fromkeys(fields))
+    changed = {
+        name: f"{name} was {then['config'].get(name)} and is {now['config'].get(name)}"
+        for name in fields
+        if name not in FREE and then["config"].get(name) != now["config"].get(name)
+    }
+    data = [
+        f"{key} was {_short(then['data'].get(key))} and is {_short(value)}"
+        for key, value in now["data"].items()
+        if then["data"].get(key) != value
+    ]
+    if data:
+        changed.setdefault("data", f"the data are no longer the same: {'; '.join(data)}")
+    refused = [name for name in changed if name not in allowed]
+    if refused:
         raise ValueError(
-            "the data are no longer those that the run began with: "
-            f"{'; '.join(changed)}. Restore them, or train anew."
+            f"the run began with other settings or data: "
+            f"{'; '.join(changed[name] for name in refused)}. Give it what it had, or say "
+            f"--allow-changed {' '.join(refused)}, or begin a new run"
         )
+    notes = [f"changed, as allowed: {text}" for text in changed.values()]
+    for what in ("versions", "device"):
+        if then[what] != now[what]:
+            notes.append(
+                f"the bits may differ from an uninterrupted run's: the {what} were "
+                f"{_differences(then[what], now[what])}"
+            )
+    return bool(changed), notes
+
+
+def _differences(then: dict[str, Any], now: dict[str, Any]) -> str:
+    keys = [key for key in now if then.get(key) != now[key]]
+    return ", ".join(f"{key} {then.get(key)} and are {now[key]}" for key in keys)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -1,10 +1,18 @@
-"""Centres and scales images by statistics of the training set, a number a channel.
+"""Centres and scales images, by statistics of the training set or by each image's own.
+
+By the training set's, a number a channel:
 
     x' = (x - mean_c) / std_c
 
 with mean and std over all pixels of all training images (LeCun, Bottou, Orr & Müller, "Efficient
 BackProp", 1998, section 4.3). Test images are normalised by the *training* set's numbers: they
 belong to the model and are stored with it.
+
+By each image's own (Coates, Ng & Lee, "An Analysis of Single-Layer Networks in Unsupervised Feature
+Learning", AISTATS 2011, section 3.1.1), over all its pixels and channels, which takes brightness
+and contrast out of it and needs nothing to be stored:
+
+    x' = (x - mean) / sqrt(var + eps)
 """
 
 from collections.abc import Iterable
@@ -12,6 +20,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, Num, UInt8
 
 
@@ -66,3 +75,26 @@ def normalization_of(images: Iterable[UInt8[np.ndarray, "..."]]) -> Normalizatio
     return Normalization(
         tuple(float(m) for m in mean), tuple(float(s) if s > 0 else 1.0 for s in std)
     )
+
+
+def center_per_sample(images: Num[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+    """x - mean: takes from each image its own mean, over pixels and channels."""
+    images = images.astype(jnp.float32)
+    return images - images.mean(axis=(1, 2, 3), keepdims=True)
+
+
+def standardize_per_sample(
+    images: Num[Array, "b h w c"], eps: float | Float[Array, ""] = 10.0
+) -> Float[Array, "b h w c"]:
+    """(x - mean) / sqrt(var + eps): gives each image mean 0 and a variance of nearly 1.
+
+    A constant image becomes 0.
+
+    Args:
+        images: of pixel values.
+        eps: is added to the variance, so that the noise of an image without contrast is not blown
+            up. 10 is the paper's, for pixel values 0..255; it is in squared pixel values.
+    """
+    centered = center_per_sample(images)
+    variance = (centered**2).mean(axis=(1, 2, 3), keepdims=True)
+    return centered * lax.rsqrt(variance + eps)

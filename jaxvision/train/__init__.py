@@ -3,7 +3,14 @@
 from jaxvision.train.epoch import NonFiniteError
 from jaxvision.train.fit import Progress, by_accuracy, by_loss, evaluate, fit, fit_epochs, start
 from jaxvision.train.state import TrainState, init_state
-from jaxvision.train.step import accuracy, cross_entropy, make_eval_step, make_train_step, means
+from jaxvision.train.step import (
+    accuracy,
+    cross_entropy,
+    make_eval_step,
+    make_train_step,
+    means,
+    mirrored,
+)
 
 __all__ = [
     "NonFiniteError",
@@ -20,5 +27,6 @@ __all__ = [
     "make_eval_step",
     "make_train_step",
     "means",
+    "mirrored",
     "start",
 ]

@@ -2,19 +2,36 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-T = TypeVar("T")
+
+class Bar:
+    """The progress bar of a run; on what is no terminal, nothing."""
+
+    def __init__(self, progress: Progress, total: int, completed: int):
+        self._progress = progress
+        self._task = progress.add_task("training", total=total, completed=completed, speed="")
+
+    def __enter__(self) -> "Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def advance(self, steps: int, speed: str) -> None:
+        self._progress.update(self._task, advance=steps, speed=speed)
 
 
 class Display:
     """Draws on `console`; on one that is not a terminal (a file, a pipe) only plain lines."""
 
-    def __init__(self, console: Console):
+    def __init__(self, console: Console, *, quiet: bool = False):
+        """Args: where; whether to show nothing at all, as one of many processes."""
+        console.quiet = quiet
         self.console = console
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -27,22 +44,9 @@ class Display:
             disable=not console.is_terminal,
         )
 
-    @contextmanager
-    def training(self, epochs: int, feed: Any, epochs_made: int = 0) -> Iterator:
-        """Shows the bar; yields `track`, which wraps the steps of an epoch and moves it."""
-        task = self._progress.add_task(
-            "training", total=epochs * feed.steps, completed=epochs_made * feed.steps, speed=""
-        )
-
-        def track(steps: Iterator[T]) -> Iterator[T]:
-            for step in steps:
-                yield step
-                speed = self._progress.tasks[task].speed  # of the last half minute
-                text = f"{speed * feed.batch_size:,.0f} images/s" if speed else ""
-                self._progress.update(task, advance=1, speed=text)
-
-        with self._progress:
-            yield track
+    def bar(self, total: int, completed: int = 0) -> Bar:
+        """A progress bar of so many steps, to be entered."""
+        return Bar(self._progress, total, completed)
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
@@ -56,14 +60,15 @@ class Display:
     def note(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
-    def epoch(self, record: dict, epochs: int, *, best: bool) -> None:
+    def epoch(self, record: dict, epochs: int, *, best: bool, speed: str = "") -> None:
         """One aligned line: losses, accuracies, and a star where validation was the best so far."""
         train, validation = record["train"], record["validation"]
         self.note(
             f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}"
             f"   train loss {train['loss']:7.4f}  accuracy {100 * train['accuracy']:6.2f} %"
             f"   validation loss {validation['loss']:7.4f}"
-            f"  accuracy {100 * validation['accuracy']:6.2f} %{'  *' if best else ''}"
+            f"  accuracy {100 * validation['accuracy']:6.2f} % {'*' if best else ' '}"
+            f"{f'  {speed}' if speed else ''}{_skipped(record)}".rstrip()
         )
 
     def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
@@ -75,3 +80,7 @@ class Display:
         for row in rows:
             table.add_row(*row)
         self.console.print(table)
+
+
+def _skipped(record: dict) -> str:
+    return f"  {record['skipped']} steps left out" if record.get("skipped") else ""

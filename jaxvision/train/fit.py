@@ -6,6 +6,7 @@ has not improved for `patience` epochs, and answer with the parameters that had 
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import flax.struct
@@ -14,18 +15,19 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from jaxvision.train.epoch import (
-    Track,
-    make_eval_epoch,
-    make_train_epoch,
-    sum_totals,
-    untracked,
+    MAX_SKIPPED,
+    EvalEpoch,
+    Observe,
+    Question,
+    TrainEpoch,
+    add_totals,
+    never,
+    unobserved,
 )
 from jaxvision.train.state import TrainState, Variables
 from jaxvision.train.step import means
 
-Score = Callable[
-    [dict[str, float]], Any
-]  # validation metrics -> what is to be as large as possible
+Score = Callable[[dict[str, float]], Any]  # validation metrics -> what is to be large
 
 
 def by_accuracy(metrics: dict[str, float]) -> tuple[float, float]:
@@ -40,17 +42,20 @@ def by_loss(metrics: dict[str, float]) -> float:
 
 @flax.struct.dataclass
 class Progress:
-    """All that the loop must remember between two epochs; what a run needs to go on as if never
-    stopped.
+    """All that the loop must remember; what a run needs to go on as if it had never stopped.
 
-    `history` has a dict an epoch: {"epoch": 1, "step": ..., "train": {"loss": ..., "accuracy":
-    ...}, "validation": {...}}.
+    `history` has a dict an epoch: {"epoch": 1, "step": ..., "skipped": ..., "train": {"loss": ...,
+    "accuracy": ...}, "validation": {...}}; "skipped" are the epoch's steps that were left out.
     """
 
     state: TrainState
     best: Variables  # of the epoch with the best validation score
     best_epoch: int = flax.struct.field(pytree_node=False, default=0)  # from 1; 0: none yet
     history: tuple[dict, ...] = flax.struct.field(pytree_node=False, default=())
+    # Of the epoch under way: steps made, their totals, and how many in a row were just left out.
+    steps: int = flax.struct.field(pytree_node=False, default=0)
+    totals: dict[str, float] = flax.struct.field(pytree_node=False, default_factory=dict)
+    skipped: int = flax.struct.field(pytree_node=False, default=0)
 
     @property
     def epoch(self) -> int:
@@ -60,7 +65,7 @@ class Progress:
 
 def start(state: TrainState) -> Progress:
     """The progress of a run that has not begun."""
-    return Progress(state=state, best=_copy(state.variables))
+    return Progress(state=state, best=_copy(state.eval_variables))
 
 
 def fit_epochs(
@@ -73,7 +78,10 @@ def fit_epochs(
     epochs: int,
     patience: int | None = None,
     score: Score = by_accuracy,
-    track: Track = untracked,
+    max_skipped: int = MAX_SKIPPED,
+    due: Question = never,
+    stop: Question = never,
+    observe: Observe = unobserved,
     scan: bool | None = None,
 ) -> Iterator[Progress]:
     """Trains, and yields the progress after each epoch: to print, to plot, to save.
@@ -90,37 +98,47 @@ def fit_epochs(
         epochs: at most so many, those of `progress` included.
         patience: None never to stop early.
         score: what "better" means.
-        track: wraps the iterator over an epoch's steps, to show progress.
-        scan: see `make_train_epoch`.
+        max_skipped: so many steps in a row may be left out because they are not finite.
+        due: asked about twice a second in an epoch, or after each longer step; if it says True,
+            progress is yielded there and then, with `progress.steps` of the next epoch made.
+        stop: asked likewise, and in evaluation too; after a True one more progress is yielded, from
+            where it is, and it is the last.
+        observe: told of the steps made, and of the seconds that were waited for their data.
+        scan: see `TrainEpoch`.
 
     Raises:
-        NonFiniteError: as soon as a step's loss is NaN or infinite; names the step. What was
-            yielded last is the last good progress.
-        ValueError: if `epochs` or `patience` is less than 1.
+        NonFiniteError: see `TrainEpoch`. What was yielded last is the last good progress.
+        ValueError: if `epochs`, `patience` or `max_skipped` is less than 1.
     """
-    for name, value in (("epochs", epochs), ("patience", patience)):
+    limits = {"epochs": epochs, "patience": patience, "max_skipped": max_skipped}
+    for name, value in limits.items():
         if value is not None and value < 1:
             raise ValueError(f"`{name}` must be at least 1, got {value}.")
-    train_epoch = make_train_epoch(train_step, train_feed, scan=scan)
-    eval_epoch = make_eval_epoch(eval_step, validation_feed)
+    if not _goes_on(progress, epochs, patience):
+        return
+    train_epoch = TrainEpoch(train_step, train_feed, scan=scan)
+    eval_epoch = EvalEpoch(eval_step, validation_feed)
+    _compile(train_epoch, eval_epoch, progress.state)
 
-    while progress.epoch < epochs and not (
-        patience and progress.epoch - progress.best_epoch >= patience
-    ):
-        state, totals = train_epoch(progress.state, progress.epoch, track)
-        validation_totals, _ = eval_epoch(state.variables)
-        record = {
-            "epoch": progress.epoch + 1,
-            "step": int(jax.device_get(state.step)),
-            "train": means(sum_totals(totals)),
-            "validation": means(validation_totals),
-        }
-        progress = progress.replace(state=state, history=(*progress.history, record))
-        if progress.best_epoch == 0 or score(record["validation"]) > score(
-            progress.history[progress.best_epoch - 1]["validation"]
-        ):
-            progress = progress.replace(best=_copy(state.variables), best_epoch=record["epoch"])
+    while _goes_on(progress, epochs, patience):
+        if progress.steps < train_feed.steps:
+            state, totals = train_epoch(
+                progress.state,
+                progress.epoch,
+                progress.steps,
+                skipped=progress.skipped,
+                max_skipped=max_skipped,
+                pause=lambda: due() or stop(),
+                observe=observe,
+            )
+            progress = _after_steps(progress, state, totals)
+        if progress.steps == train_feed.steps:
+            evaluated = eval_epoch(progress.state.eval_variables, stop)
+            if evaluated is not None:
+                progress = _after_epoch(progress, means(evaluated[0]), score)
         yield progress
+        if stop():
+            return
 
 
 def fit(
@@ -155,10 +173,52 @@ def fit(
 
 def evaluate(variables: Variables, eval_step: Callable, feed: Any) -> dict[str, float]:
     """The mean loss and metrics over all examples of `feed`, each counted once."""
-    totals, _ = make_eval_epoch(eval_step, feed)(variables)
+    totals, _ = EvalEpoch(eval_step, feed)(variables)
     return means(totals)
 
 
+def _goes_on(progress: Progress, epochs: int, patience: int | None) -> bool:
+    out_of_patience = patience and progress.epoch - progress.best_epoch >= patience
+    return progress.epoch < epochs and not out_of_patience
+
+
+def _compile(train_epoch: TrainEpoch, eval_epoch: EvalEpoch, state: TrainState) -> None:
+    """Compiles both programs side by side, before the first step: later there is nothing to wait
+    for, and a signal that comes while the compiler works finds nothing that is not saved."""
+    lowered = (train_epoch.lower(state), eval_epoch.lower(state.eval_variables))
+    with ThreadPoolExecutor() as pool:
+        train_epoch.program, eval_epoch.program = pool.map(lambda one: one.compile(), lowered)
+
+
+def _after_steps(progress: Progress, state: TrainState, totals: dict) -> Progress:
+    skipped = progress.skipped
+    for left_out in totals["skipped"]:
+        skipped = skipped + 1 if left_out else 0
+    return progress.replace(
+        state=state,
+        steps=progress.steps + len(totals["skipped"]),
+        totals=add_totals(progress.totals, totals),
+        skipped=skipped,
+    )
+
+
+def _after_epoch(progress: Progress, validation: dict[str, float], score: Score) -> Progress:
+    record = {
+        "epoch": progress.epoch + 1,
+        "step": int(jax.device_get(progress.state.step)),
+        "skipped": int(progress.totals["skipped"]),
+        "train": means(progress.totals),
+        "validation": validation,
+    }
+    progress = progress.replace(history=(*progress.history, record), steps=0, totals={})
+    best = progress.history[progress.best_epoch - 1] if progress.best_epoch else None
+    if best is None or score(validation) > score(best["validation"]):
+        variables = _copy(progress.state.eval_variables)
+        progress = progress.replace(best=variables, best_epoch=record["epoch"])
+    return progress
+
+
+@jax.jit
 def _copy(variables: PyTree) -> PyTree:
     # The step will be given these buffers to overwrite.
     return jax.tree.map(jnp.copy, variables)

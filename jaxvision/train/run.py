@@ -6,16 +6,23 @@ checkpoints/        for going on after an interruption
 model.safetensors   the best parameters by validation so far
 result.json         the figures of the finished run
 *.png               the pictures
+tensorboard/        event files, if asked for
+profile/            a trace of some steps, if asked for
 """
 
 import json
 import os
+import shutil
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from jaxvision.train.lock import LOCK
+
 CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
 MODEL, CHECKPOINTS = "model.safetensors", "checkpoints"
+TENSORBOARD, PROFILE = "tensorboard", "profile"
 
 
 def check_free(path: Path) -> None:
@@ -31,7 +38,7 @@ def check_free(path: Path) -> None:
             f"{path} cannot be written, because {parent} may not be changed: choose another "
             "directory with --out"
         )
-    if path.is_dir() and not any(path.iterdir()):
+    if path.is_dir() and all(file.name == LOCK for file in path.iterdir()):
         return
     if (path / CONFIG).exists():
         raise FileExistsError(
@@ -107,13 +114,27 @@ def write_metrics(path: Path, history: tuple[dict, ...]) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes beside `path` and renames: who dies in between leaves the old file as it was."""
+    """Writes beside `path` and renames: who dies in between leaves the old file as it was.
+
+    Raises:
+        OSError: if it cannot be written, and says what to do; nothing is left of the attempt.
+    """
     partial = path.with_name(f".writing-{path.name}")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        free = shutil.disk_usage(path.parent).free / 1e6 if path.parent.exists() else 0
+        raise OSError(
+            f"{path} cannot be written ({error.strerror}): {len(content) / 1e6:,.1f} MB are needed "
+            f"and {free:,.0f} MB free. Make room and go on with --resume; what was there before is "
+            "as it was"
+        ) from error
 
 
 def _cannot_be_made(path: Path, reason: str | None) -> ValueError:

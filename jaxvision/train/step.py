@@ -1,13 +1,17 @@
 """One training step and one evaluation step, as pure functions compiled once.
 
-    train_step: (state, batch) -> (state, totals)
-    eval_step:  (variables, batch) -> (totals, logits)
+train_step: (state, batch) -> (state, totals)
+eval_step:  (variables, batch) -> (totals, logits)
 
 `totals` are sums over the batch's real examples -- of the loss, of every metric, and of the
 examples themselves ("count") -- because only sums add up over batches; `means` divides, once.
+
+A step whose loss, gradient or batch statistics are not finite is left out: state.step goes on and
+nothing else does, no example of it counts, and its total "skipped" is 1. So no such value ever gets
+into the parameters; whoever runs the steps decides how many may be left out (`train.epoch`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import flax.linen as nn
@@ -15,10 +19,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Num, PyTree
+from jaxtyping import Array, Bool, Float, Key, Num, PyTree
 
 from jaxvision.ops.losses import categorical_cross_entropy
-from jaxvision.ops.metrics import correct, masked_mean
+from jaxvision.ops.metrics import correct
+from jaxvision.optim import Scalar, move_average
 from jaxvision.train.state import TrainState, Variables
 
 Batch = dict[str, Array]  # "image" [b, h, w, c], "label", "mask" [b]; see jaxvision.data.batches
@@ -26,11 +31,14 @@ Outputs = Float[Array, "b ..."]
 Loss = Callable[[Outputs, Batch], Float[Array, " b"]]  # one value an example
 Metrics = Callable[[Outputs, Batch], dict[str, Array]]  # the same, each under its name
 Normalize = Callable[[Num[Array, "b h w c"]], Float[Array, "b h w c"]]
+Augment = Callable[[Key[Array, ""], Batch], Batch]  # see jaxvision.augment
+View = Callable[[Float[Array, "b h w c"]], Float[Array, "b h w c"]]
 Totals = dict[str, Float[Array, ""]]
+NOT_MEANS = ("count", "skipped")  # totals that are counts themselves
 
 
 def cross_entropy(logits: Outputs, batch: Batch) -> Float[Array, " b"]:
-    """The loss of a classifier with integer labels."""
+    """The loss of a classifier with integer labels, or with a distribution over the classes."""
     return categorical_cross_entropy(logits, batch["label"], batch["mask"])
 
 
@@ -45,6 +53,11 @@ def make_train_step(
     loss: Loss = cross_entropy,
     metrics: Metrics = accuracy,
     normalize: Normalize = jnp.float32,
+    *,
+    augment: Augment | None = None,
+    accumulate: int = 1,
+    average_decay: Scalar = 0.999,
+    gather: Callable[[PyTree], PyTree] = lambda params: params,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Totals]]:
     """Builds the step; the gradient is that of the mean loss over the batch's real examples.
 
@@ -57,31 +70,73 @@ def make_train_step(
         loss: one value an example.
         metrics: what else to sum up over the examples; "loss" among them replaces the loss's own.
         normalize: what makes the model's input of a batch's pixels, inside the program.
+        augment: changes a batch before that, at random: another key in every step.
+        accumulate: the batch is gone through in so many parts, of which only one at a time needs
+            memory. The gradient is the same; batch statistics are those of the parts.
+        average_decay: of the average of the variables, if `init_state` was asked for one
+            (`jaxvision.optim.ema_corrected` has the equation).
+        gather: what the parameters pass through before the model sees them, see `train.mesh`.
+
+    Raises:
+        ValueError: if `accumulate` is less than 1; while tracing, if it does not divide the batch.
     """
+    if accumulate < 1:
+        raise ValueError(f"`accumulate` must be at least 1, got {accumulate}.")
+
+    def objective(params, batch_stats, batch, key, count):
+        (logits, _), updated = model.apply(
+            {"params": gather(params), "batch_stats": batch_stats},
+            normalize(batch["image"]),
+            train=True,
+            mutable=["batch_stats"],
+            rngs={"dropout": key},
+        )
+        losses = loss(logits, batch)
+        totals = _totals(losses, metrics(logits, batch), batch["mask"])
+        # Divided by the count of the whole batch, of which this may be a part.
+        mean = jnp.sum(jnp.where(batch["mask"], losses, 0)) / jnp.maximum(count, 1)
+        return mean, (totals, updated.get("batch_stats", {}))
+
+    differentiate = jax.grad(objective, has_aux=True)
+
+    def gradients_of(state, batch, key):
+        count = jnp.sum(batch["mask"])
+        if accumulate == 1:
+            return differentiate(state.params, state.batch_stats, batch, key, count)
+
+        def go_on(carry, part):
+            gradients, batch_stats = carry
+            i, rows = part
+            part_key = jax.random.fold_in(key, i)
+            new, (totals, batch_stats) = differentiate(
+                state.params, batch_stats, rows, part_key, count
+            )
+            return (jax.tree.map(jnp.add, gradients, new), batch_stats), totals
+
+        zeros = jax.tree.map(jnp.zeros_like, state.params)
+        parts = (jnp.arange(accumulate), _split(batch, accumulate))
+        (gradients, batch_stats), totals = jax.lax.scan(go_on, (zeros, state.batch_stats), parts)
+        return gradients, (jax.tree.map(lambda x: jnp.sum(x, axis=0), totals), batch_stats)
 
     @partial(jax.jit, donate_argnames="state")
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Totals]:
-        def objective(params):
-            (logits, _), updated = model.apply(
-                {"params": params, "batch_stats": state.batch_stats},
-                normalize(batch["image"]),
-                train=True,
-                mutable=["batch_stats"],
-                rngs={"dropout": jax.random.fold_in(state.key, state.step)},
-            )
-            losses = loss(logits, batch)
-            totals = _totals(losses, metrics(logits, batch), batch["mask"])
-            return masked_mean(losses, batch["mask"]), (totals, updated.get("batch_stats", {}))
-
-        gradients, (totals, batch_stats) = jax.grad(objective, has_aux=True)(state.params)
+        augment_key, dropout_key = jax.random.split(jax.random.fold_in(state.key, state.step))
+        if augment is not None:
+            batch = augment(augment_key, batch)
+        gradients, (totals, batch_stats) = gradients_of(state, batch, dropout_key)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-        state = state.replace(
-            step=state.step + 1,
+        new = state.replace(
             params=optax.apply_updates(state.params, updates),
             batch_stats=batch_stats,
             opt_state=opt_state,
         )
-        return state, totals
+        if state.average is not None:
+            average = move_average(state.average, new.variables, average_decay)
+            new = new.replace(average=average)
+        ok = all_finite((totals["loss"], gradients, batch_stats))
+        new = _select(ok, new, state).replace(step=state.step + 1)
+        totals = _select(ok, totals, jax.tree.map(jnp.zeros_like, totals))
+        return new, totals | {"skipped": 1 - ok.astype(jnp.float32)}
 
     return train_step
 
@@ -91,22 +146,63 @@ def make_eval_step(
     loss: Loss = cross_entropy,
     metrics: Metrics = accuracy,
     normalize: Normalize = jnp.float32,
+    *,
+    views: Sequence[View] = (),
 ) -> Callable[[Variables, Batch], tuple[Totals, Outputs]]:
-    """Builds the step that measures and changes nothing; arguments as for `make_train_step`."""
+    """Builds the step that measures and changes nothing; arguments as for `make_train_step`.
+
+    Args:
+        views: functions of the normalised images, as `mirrored`: the logits are the mean of those
+            of the images and of each view of them.
+    """
 
     @jax.jit
     def eval_step(variables: Variables, batch: Batch) -> tuple[Totals, Outputs]:
-        logits, _ = model.apply(variables, normalize(batch["image"]), train=False)
+        images = normalize(batch["image"])
+        logits, _ = model.apply(variables, images, train=False)
+        for view in views:
+            logits += model.apply(variables, view(images), train=False)[0]
+        logits /= 1 + len(views)
         totals = _totals(loss(logits, batch), metrics(logits, batch), batch["mask"])
         return totals, logits
 
     return eval_step
 
 
+def mirrored(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+    """Left and right exchanged: the view of a test-time flip."""
+    return images[:, :, ::-1]
+
+
 def means(totals: Mapping[str, float | np.floating | Array]) -> dict[str, float]:
-    """Totals, summed over batches already, as means an example."""
+    """Totals, summed over batches already, as means an example; NaN if there was no example."""
     count = float(totals["count"])
-    return {name: float(total) / count for name, total in totals.items() if name != "count"}
+    return {
+        name: float(total) / count if count else float("nan")
+        for name, total in totals.items()
+        if name not in NOT_MEANS
+    }
+
+
+def all_finite(tree: PyTree) -> Bool[Array, ""]:
+    """Whether no array in `tree` holds NaN or an infinity."""
+    flags = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
+    return jnp.all(jnp.stack(flags))
+
+
+def _select(ok: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:
+    return jax.tree.map(lambda a, b: jnp.where(ok, a, b), new, old)
+
+
+def _split(batch: Batch, parts: int) -> Batch:
+    """A batch as `parts` smaller ones, with a leading axis of parts."""
+    b = batch["mask"].shape[0]
+    if b % parts:
+        raise ValueError(
+            f"`accumulate` must divide the batch size, {b}, got {parts}: choose a multiple of it."
+        )
+    # Every `parts`-th row, not neighbours: rows that lie on one device then stay there.
+    return jax.tree.map(lambda x: jnp.moveaxis(x.reshape(-1, parts, *x.shape[1:]), 1, 0), batch)
 
 
 def _totals(losses: Array, metrics: dict[str, Array], mask: Array) -> Totals:

@@ -1,10 +1,16 @@
 """Normalisation: exact statistics, and their application to anything but the training set."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvision.ops.normalization import Normalization, normalization_of
+from jaxvision.ops.normalization import (
+    Normalization,
+    center_per_sample,
+    normalization_of,
+    standardize_per_sample,
+)
 
 
 def test_the_training_set_has_mean_0_and_std_1_in_every_channel():
@@ -43,3 +49,38 @@ def test_errors_name_the_argument():
         normalization_of([])
     with pytest.raises(ValueError, match=r"`images` must have 1 channel\(s\).*got 3"):
         Normalization((0.0,), (1.0,))(jnp.zeros((1, 2, 2, 3)))
+
+
+def test_each_image_by_its_own_statistics_by_hand():
+    images = jnp.array([[1, 3], [10, 50]], jnp.uint8).reshape(2, 1, 2, 1)
+    np.testing.assert_array_equal(
+        center_per_sample(images).reshape(2, 2), [[-1.0, 1.0], [-20.0, 20.0]]
+    )
+    # Variances 1 and 400, with eps 24: divided by 5 and by sqrt 424.
+    np.testing.assert_allclose(
+        standardize_per_sample(images, eps=24.0).reshape(2, 2),
+        [[-0.2, 0.2], [-20 / 424**0.5, 20 / 424**0.5]],
+        rtol=1e-6,
+    )
+
+
+def test_each_image_has_mean_0_and_std_1_whatever_the_others_are():
+    images = np.random.default_rng(0).uniform(0, 255, (5, 6, 7, 3)).astype(np.float32)
+    normalized = standardize_per_sample(jnp.array(images), eps=0.0)
+    np.testing.assert_allclose(normalized.mean(axis=(1, 2, 3)), 0, atol=1e-6)
+    np.testing.assert_allclose(normalized.std(axis=(1, 2, 3)), 1, rtol=1e-6)
+    own = images.mean(axis=(1, 2, 3), keepdims=True, dtype=np.float64)
+    np.testing.assert_allclose(center_per_sample(jnp.array(images)), images - own, atol=1e-4)
+    # Brightness and contrast are gone: a x + b is x.
+    np.testing.assert_allclose(
+        standardize_per_sample(jnp.array(0.5 * images + 20), eps=0.0), normalized, atol=1e-5
+    )
+    alone = standardize_per_sample(jnp.array(images[2:3]), eps=0.0)
+    np.testing.assert_array_equal(alone[0], normalized[2])
+
+
+def test_a_constant_image_becomes_0_and_has_a_gradient():
+    flat = jnp.full((1, 3, 3, 1), 9.0)
+    np.testing.assert_array_equal(standardize_per_sample(flat), 0 * flat)
+    gradient = jax.grad(lambda x: (standardize_per_sample(x) ** 2).sum())(flat)
+    np.testing.assert_array_equal(gradient, 0 * flat)

@@ -13,23 +13,19 @@ RECORD = {
 }
 
 
-class Feed:
-    steps, batch_size = 3, 4
-
-
-def shown(*, terminal):
+def shown(*, terminal, quiet=False):
     console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
-    display = Display(console)
-    with display.training(20, Feed(), epochs_made=6) as track:
-        assert list(track(iter("abc"))) == ["a", "b", "c"]
-        display.epoch(RECORD, 20, best=True)
+    display = Display(console, quiet=quiet)
+    with display.bar(60, 18) as bar:
+        bar.advance(3, "1,234 images/s")
+        display.epoch(RECORD, 20, best=True, speed="1,234 images/s")
     return console.file.getvalue()
 
 
 def test_a_file_gets_plain_lines_and_nothing_else():
     assert shown(terminal=False) == (
         "epoch  7/20   train loss  0.1235  accuracy  98.77 %"
-        "   validation loss  1.5000  accuracy 100.00 %  *\n"
+        "   validation loss  1.5000  accuracy 100.00 % *  1,234 images/s\n"
     )
 
 
@@ -37,6 +33,16 @@ def test_a_terminal_gets_the_bar_of_the_whole_run_as_well():
     text = shown(terminal=True)
     assert "21/60" in text  # six epochs made before and one now, of three steps each
     assert "\x1b[" in text and "epoch  7/20" in text
+
+
+def test_all_processes_but_one_are_quiet():
+    assert shown(terminal=False, quiet=True) == ""
+
+
+def test_steps_left_out_are_said():
+    console = Console(file=io.StringIO(), width=100)
+    Display(console).epoch(RECORD | {"skipped": 3}, 20, best=False)
+    assert console.file.getvalue().endswith("100.00 %    3 steps left out\n")
 
 
 def test_epoch_lines_are_aligned():

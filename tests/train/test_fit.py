@@ -70,9 +70,9 @@ def test_every_epoch_has_an_order_of_its_own(problem):
         def __getattr__(self, name):
             return getattr(self.feed, name)
 
-        def handles(self, epoch):
+        def pieces(self, epoch, first=0):
             self.epochs.append(epoch)
-            return self.feed.handles(epoch)
+            return self.feed.pieces(epoch, first)
 
     feed = Noting(problem.train_feed)
     fit(
@@ -88,7 +88,7 @@ def test_what_one_starts_with_survives_a_failure(problem):
     state = init_state(problem.model, optim.sgd(1e30), jnp.zeros((1, 8, 8, 1)), jax.random.key(0))
     progress = start(state)
     with pytest.raises(NonFiniteError):
-        next(fit_epochs(progress, step, *arguments(problem)[1:], epochs=1))
+        list(fit_epochs(progress, step, *arguments(problem)[1:], epochs=1))
     chex.assert_trees_all_equal(progress.best, before)
 
 
@@ -143,26 +143,72 @@ def test_the_score_decides_what_best_means(problem):
         assert progress.best_epoch == 1 + int(np.argmin(losses))
 
 
-def test_track_sees_every_step(problem):
-    calls = []
+def test_when_due_the_progress_is_yielded_in_the_midst_of_an_epoch(problem):
+    *_, whole = fit_epochs(start(problem.state()), *arguments(problem), epochs=3)
+    yielded = []
+    for progress in fit_epochs(
+        start(problem.state()), *arguments(problem), epochs=3, due=lambda: True
+    ):
+        yielded.append((progress.epoch, progress.steps))
+        assert progress.state.step == progress.epoch * 20 + progress.steps
+        assert (progress.totals == {}) == (progress.steps == 0)
+    assert yielded[0] == (0, 1) and yielded[-1] == (3, 0) and len(yielded) > 6
+    chex.assert_trees_all_equal(progress.state.params, whole.state.params)
+    assert progress.history == whole.history and progress.best_epoch == whole.best_epoch
 
-    def track(steps):
-        for step in steps:
-            calls.append(step)
-            yield step
 
-    for _ in fit_epochs(start(problem.state()), *arguments(problem), epochs=2, track=track):
+@pytest.mark.parametrize("moment", [1, 2, 3, 5, 8, 13, 21])
+def test_stopped_anywhere_it_goes_on_as_if_it_had_never_stopped(problem, moment):
+    """The stop is asked after every program and every batch of an evaluation; stop at the n-th."""
+    *_, whole = fit_epochs(start(problem.state()), *arguments(problem), epochs=3)
+    asked = iter(range(1, 10_000))
+    *_, stopped = fit_epochs(
+        start(problem.state()), *arguments(problem), epochs=3, stop=lambda: next(asked) >= moment
+    )
+    *_, last = fit_epochs(copied(stopped), *arguments(problem), epochs=3)
+    chex.assert_trees_all_equal(last.state.params, whole.state.params)
+    chex.assert_trees_all_equal(last.best, whole.best)
+    assert last.history == whole.history and last.best_epoch == whole.best_epoch
+
+
+def test_steps_left_out_are_in_the_history_and_counted_over_epochs(problem):
+    def loss(logits, batch):
+        return jnp.where(batch["epoch"] > 0, jnp.nan, logits[:, 0])
+
+    step = make_train_step(problem.model, problem.optimizer, loss)
+    epochs = fit_epochs(
+        start(problem.state()), step, *arguments(problem)[1:], epochs=3, max_skipped=25
+    )
+    first, second = (next(epochs).history[-1] for _ in range(2))
+    assert (first["skipped"], second["skipped"]) == (0, 20)
+    assert np.isnan(second["train"]["loss"])
+    with pytest.raises(NonFiniteError, match="at step 45 and the 24 before"):
+        next(epochs)
+
+
+def test_the_observer_hears_of_every_step_of_every_epoch(problem):
+    heard = []
+    for _ in fit_epochs(
+        start(problem.state()),
+        *arguments(problem),
+        epochs=2,
+        observe=lambda steps, waited: heard.append(steps),
+    ):
         pass
-    assert len(calls) == 2 * 20
+    assert sum(heard) == 2 * 20 and heard.count(0) == 2
 
 
 def test_progress_begins_with_nothing_made(problem):
     progress = start(problem.state())
     assert isinstance(progress, Progress)
     assert (progress.epoch, progress.best_epoch, progress.history) == (0, 0, ())
+    assert (progress.steps, progress.totals, progress.skipped) == (0, {}, 0)
 
 
-@pytest.mark.parametrize("setting", [{"epochs": 0}, {"epochs": 3, "patience": 0}])
+@pytest.mark.parametrize(
+    "setting",
+    [{"epochs": 0}, {"epochs": 3, "patience": 0}, {"epochs": 3, "max_skipped": 0}],
+)
 def test_errors_name_the_setting(problem, setting):
     name = list(setting)[-1]
     with pytest.raises(ValueError, match=rf"`{name}` must be at least 1, got 0"):

@@ -1,0 +1,58 @@
+"""Data augmentation inside the compiled program: pure functions of a key and an example.
+
+    geometry   horizontal_flip, vertical_flip, alternating_flip, pad_and_crop, random_affine
+    erasing    cutout, random_erasing
+    colour     color_jitter
+    mixing     mixup, cutmix: of batches
+    building   compose, per_example; affine, by a given matrix
+
+Image, boxes and segmentation move together. Every probability and strength may be a traced array;
+at 0 each augmentation is the identity, to the bit.
+"""
+
+from jaxvision.augment.affine import affine, random_affine
+from jaxvision.augment.color import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_hue,
+    adjust_saturation,
+    color_jitter,
+)
+from jaxvision.augment.compose import compose, per_example
+from jaxvision.augment.crop import pad_and_crop
+from jaxvision.augment.erase import cutout, random_erasing
+from jaxvision.augment.example import (
+    Augmentation,
+    Batch,
+    BatchAugmentation,
+    Example,
+    RandomKey,
+)
+from jaxvision.augment.flip import alternating_flip, horizontal_flip, vertical_flip
+from jaxvision.augment.mix import cutmix, mixup, partners
+
+__all__ = [
+    "Augmentation",
+    "Batch",
+    "BatchAugmentation",
+    "Example",
+    "RandomKey",
+    "adjust_brightness",
+    "adjust_contrast",
+    "adjust_hue",
+    "adjust_saturation",
+    "affine",
+    "alternating_flip",
+    "color_jitter",
+    "compose",
+    "cutmix",
+    "cutout",
+    "horizontal_flip",
+    "mixup",
+    "pad_and_crop",
+    "partners",
+    "per_example",
+    "random_affine",
+    "random_erasing",
+    "vertical_flip",
+]

@@ -1,0 +1,97 @@
+"""Settings from a file: JSON (such as a run's `config.json`) or TOML, each by its option's name.
+
+    learning_rate = 1e-3
+    model = "resnet18"
+
+Everything that is wrong in it comes in one message.
+"""
+
+import dataclasses
+import difflib
+import json
+import tomllib
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from jaxvision.classification.config import TrainConfig
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The fields of `TrainConfig` that the file sets.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no JSON or TOML; or with every name that is unknown and every value of
+            the wrong type or out of its range.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is no file: `--config` takes settings in JSON or TOML")
+    settings = _read(path)
+    hints = get_type_hints(TrainConfig)
+    problems, values = [], {}
+    for name, value in settings.items():
+        if name not in hints:
+            near = difflib.get_close_matches(name, hints, n=1, cutoff=0.5)
+            meant = f" (did you mean `{near[0]}`?)" if near else ""
+            problems.append(f"`{name}` is unknown{meant}")
+        elif not _is_a(value, hints[name]):
+            problems.append(f"`{name}` must be {_describe(hints[name])}, got {value!r}")
+        else:
+            values[name] = Path(value) if value is not None and _is_path(hints[name]) else value
+    try:
+        TrainConfig(**values)
+    except ValueError as error:
+        problems.append(str(error))
+    if problems:
+        raise ValueError(f"{path}: {'; '.join(problems)}")
+    return values
+
+
+def replace_defaults(config: TrainConfig, settings: dict[str, Any]) -> TrainConfig:
+    """`config` with the settings wherever it has a default: what was given otherwise wins."""
+    default = TrainConfig()
+    untouched = {
+        name: value
+        for name, value in settings.items()
+        if getattr(config, name) == getattr(default, name)
+    }
+    return dataclasses.replace(config, **untouched)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text()
+        settings = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (ValueError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as {path.suffix[1:].upper()}: {error}") from None
+    if isinstance(settings, dict) and isinstance(settings.get("config"), dict):
+        settings = settings["config"]  # a run's own record
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path} must hold settings by name, got a {type(settings).__name__}")
+    return settings
+
+
+def _is_a(value: Any, hint: Any) -> bool:
+    options = get_args(hint)
+    if get_origin(hint) is Literal:
+        return any(value == option and type(value) is type(option) for option in options)
+    if options:  # a union
+        return any(_is_a(value, option) for option in options)
+    if hint is float:
+        return type(value) in (int, float) and value == value
+    return type(value) is {Path: str}.get(hint, hint)
+
+
+def _is_path(hint: Any) -> bool:
+    return hint is Path or Path in get_args(hint)
+
+
+def _describe(hint: Any) -> str:
+    options = get_args(hint)
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, options))
+    if options:
+        return " or ".join(_describe(option) for option in options)
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
+    return (words | {Path: "a path in quotes", NoneType: "null"})[hint]

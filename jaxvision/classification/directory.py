@@ -1,0 +1,59 @@
+"""Which directory a run is in: a new one, held for it alone, or that of a run to go on with."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from jaxvision.classification.config import TrainConfig
+from jaxvision.names import lookup
+from jaxvision.train import run as files
+from jaxvision.train.lock import lock_run
+from jaxvision.train.processes import agree, is_first
+
+
+def find_run(path: Path | None, resume: str) -> bool:
+    """Whether to go on with the run in `path`."""
+    lookup("resume", resume, dict.fromkeys(("never", "auto", "must")))
+    if resume == "never":
+        if path is not None and is_first():
+            files.check_free(path)  # at once, and not when the data have been read
+        return False
+    if path is None:
+        raise ValueError(f"`out` must be given with `resume` {resume!r}: which run is meant?")
+    there = (path / files.CONFIG).is_file()
+    if not there and resume == "must":
+        files.read_config(path)  # says what is missing
+    if not there and is_first():
+        files.check_free(path)
+    return bool(agree(int(there)))
+
+
+@contextmanager
+def new_run(path: Path) -> Iterator[None]:
+    """Holds the directory; one that nothing came of is left as it was found."""
+    existed = path.exists()
+    with lock_run(path):
+        try:
+            files.check_free(path)  # it may have been taken in between
+            yield
+        finally:
+            if not existed and not (path / files.CONFIG).exists():
+                for leftover in path.iterdir():
+                    leftover.unlink()
+                path.rmdir()
+
+
+def make_directory(config: TrainConfig, stack: ExitStack) -> Path:
+    """A new one of a name of its own, held until `stack` ends."""
+    if not is_first():
+        raise ValueError("`out` must be given to a run of several processes")
+    path = files.make_numbered(Path("runs"), _name(config))
+    stack.enter_context(lock_run(path))
+    return path
+
+
+def _name(config: TrainConfig) -> str:
+    kind, _, rest = config.data.partition(":")
+    data = Path(rest).resolve().name if kind == "folder" else rest or kind
+    return re.sub(r"[^\w.-]+", "-", f"{data}-{config.model}")
