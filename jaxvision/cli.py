@@ -230,7 +230,11 @@ def main() -> int:
         else:
             code = FAILURE
             text = f"{type(error).__name__}: {error} (a defect of jaxvision; --debug shows where)"
-        print(f"jaxvision: error: {' '.join(text.split())}", file=sys.stderr)
+        print(f"jaxvision: error: {' '.join(text.split())}", file=sys.stderr, flush=True)
+        if "jaxvision.train.processes" in sys.modules and not hasattr(error, "exit_code"):
+            from jaxvision.train.processes import leave
+
+            leave(code)
         return code
     return 0
 

@@ -91,4 +91,4 @@ def _reflected(lines: Int[Array, " n"], size: int) -> Int[Array, " n"]:
     """... 2 1 0 1 2 ... size-2 size-1 size-2 ...: to and fro, however far outside."""
     period = max(2 * (size - 1), 1)
     lines = lines % period
-    return jnp.minimum(lines, period - lines) if size > 1 else lines
+    return jnp.minimum(lines, period - lines)

@@ -1,5 +1,6 @@
 """From a configuration to what the loop takes: data, feeds, network, optimizer and steps."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ from jaxvision.train.step import (
     make_train_step,
     mirrored,
 )
+from jaxvision.train.tensorboard import check_installed
 
 OPTIMIZERS = {
     "adadelta": optim.adadelta,
@@ -67,10 +69,14 @@ def check_names(config: TrainConfig) -> None:
     """Refuses what can be refused before any data are read.
 
     Raises:
-        ValueError: if the model or the optimizer is unknown, or the mesh is not of these devices.
+        ValueError: if the model or the optimizer is unknown, the network does not compute in this
+            way, the mesh is not of these devices, or a package is missing.
     """
     lookup("model", config.model, MODELS)
     lookup("optimizer", config.optimizer, OPTIMIZERS)
+    make_network(config, num_classes=None)
+    if config.tensorboard:
+        check_installed()
     mesh = mesh_of(config)
     if mesh is not None and config.batch_size % (mesh.size * config.accumulate):
         raise ValueError(
@@ -162,6 +168,13 @@ def make_network(config: TrainConfig, num_classes: int | None) -> Network:
         options["dtype"] = jnp.dtype(config.dtype)
     if config.remat:
         options["remat"] = True
+    fields = {field.name for field in dataclasses.fields(make_model(config.model, num_classes))}
+    for option in options:
+        if option not in fields:
+            raise ValueError(
+                f"`{option}` cannot be chosen for {config.model}: leave it out, or take another "
+                "network"
+            )
     return make_model(config.model, num_classes, **options)
 
 

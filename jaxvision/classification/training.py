@@ -13,6 +13,7 @@ from rich.console import Console
 from jaxvision.classification import report, setup
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.directory import find_run, make_directory, new_run
+from jaxvision.classification.memory import memory_explained
 from jaxvision.classification.record import check_same, read_config, record_of
 from jaxvision.data.splits import Splits
 from jaxvision.ops.normalization import Normalization
@@ -78,6 +79,7 @@ def train(
         CheckpointError: if there are checkpoints and all of them are damaged, or one cannot be
             written.
         NonFiniteError: if the loss stays NaN or infinite; names the step and what is kept.
+        MemoryError: if the device's memory does not suffice; says what needs less.
         InterruptedRunError: after a signal.
     """
     display = Display(console or Console(), quiet=not is_first())
@@ -144,8 +146,9 @@ def _run(
         progress = _restore(run, progress, resume, changed)
     if is_first() and (not resume or changed):
         files.write_json(path / files.CONFIG, record)
-    progress = _train(run, progress)
-    _finish(run, progress, began)
+    with memory_explained(config, splits.train[0]["image"].shape):
+        progress = _train(run, progress)
+        _finish(run, progress, began)
     return path
 
 

@@ -1,24 +1,23 @@
 """The history as TensorBoard's event files, written without TensorFlow."""
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
 
-class TensorBoard:
-    """Writes one point an epoch.
+def check_installed() -> None:
+    """Raises ValueError if tensorboardX is not installed."""
+    if importlib.util.find_spec("tensorboardX") is None:
+        raise ValueError("`tensorboard` needs tensorboardX: pip install 'jaxvision[tensorboard]'")
 
-    Raises:
-        ValueError: if tensorboardX is not installed.
-    """
+
+class TensorBoard:
+    """Writes one point an epoch."""
 
     def __init__(self, folder: Path, epochs_made: int):
         """Args: where; after how many epochs the run goes on: later points are taken back."""
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError:
-            raise ValueError(
-                "`tensorboard` needs tensorboardX: pip install 'jaxvision[tensorboard]'"
-            ) from None
+        from tensorboardX import SummaryWriter
+
         self._writer = SummaryWriter(str(folder), purge_step=epochs_made + 1)
 
     def __enter__(self) -> "TensorBoard":

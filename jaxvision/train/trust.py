@@ -14,7 +14,6 @@ from jaxvision.train.manifest import (
     CheckpointError,
     files_in,
     other_version,
-    read_manifest,
 )
 from jaxvision.train.processes import agree, is_first
 from jaxvision.train.sums import SUMS, differing
@@ -29,7 +28,7 @@ def newest_whole(folder: Path) -> tuple[Path | None, dict[Path, str]]:
 
     Raises:
         CheckpointError: if there are checkpoints and each of them is damaged.
-        ValueError: if another version wrote the newest that is whole.
+        ValueError: if the newest is of the first version, which had no SHA256SUMS.
     """
     refused: dict[Path, str] = {}
     step, error = NONE_THERE, None
@@ -56,7 +55,6 @@ def _step_of_newest_whole(folder: Path, refused: dict[Path, str]) -> int:
         except OSError as error:
             reason = str(error)
         if not reason:
-            read_manifest(path)  # refuses another version
             return int(path.name)
         refused[path] = reason
     return ALL_DAMAGED if refused else NONE_THERE

@@ -57,6 +57,7 @@ def test_boxes_are_cut_off_at_the_border_and_masked_outside():
     np.testing.assert_array_equal(out["boxes"][0], [17, 3, 28, 11])
     np.testing.assert_array_equal(out["box_mask"], [True, False, False])
     np.testing.assert_array_equal(affine(example, matrix(x=10))["boxes"][1], [30, 3, 32, 11])
+    np.testing.assert_array_equal(affine(example, matrix(y=16))["boxes"][0], [4, 19, 15, 24])
     assert affine(example, matrix(x=11.9))["box_mask"][1]
     assert not affine(example, matrix(x=12))["box_mask"][1]
     assert affine(example, matrix(y=-10.9))["box_mask"][0]

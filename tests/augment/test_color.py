@@ -41,6 +41,11 @@ def test_by_hand():
     )
 
 
+def test_a_hue_that_is_not_turned_is_left_to_the_bit():
+    image = jnp.asarray(0.7 * photo())
+    np.testing.assert_array_equal(jax.jit(adjust_hue)(image, jnp.float32(0)), image)
+
+
 @pytest.mark.parametrize("shift", [-0.5, -0.1, 0.2, 0.45])
 def test_hue_equals_pythons_colorsys(shift):
     image = np.concatenate([photo(), np.full((1, 10, 3), 77.0)])  # with a grey line

@@ -84,6 +84,7 @@ def test_areas_and_shapes_are_those_that_were_asked_for():
     assert abs(area.mean() - 0.15) < 5 * 0.1 / np.sqrt(12 * n) + 1e-3
     middle = (np.log(0.5) + np.log(3)) / 2
     assert abs(np.log(ratio).mean() - middle) < 5 * np.log(6) / np.sqrt(12 * n) + 2e-3
+    assert abs(np.corrcoef(area, ratio)[0, 1]) < 5 / np.sqrt(n)
 
 
 def test_a_rectangle_lies_at_any_place_where_it_fits():
@@ -96,9 +97,10 @@ def test_a_rectangle_lies_at_any_place_where_it_fits():
     np.testing.assert_allclose(counts, np.full((5, 5), n / 25), atol=5 * np.sqrt(n / 25))
 
 
-def test_what_does_not_fit_is_drawn_again_and_never_erased():
-    # In 4 x 64 pixels only flat rectangles fit: of height by width 1/9 to 9, about one in ten.
-    masks = erased(random_erasing(1.0, (0.25, 0.25), (1 / 9, 9.0), fill=0.0), 1000, 4, 64)
+@pytest.mark.parametrize(("height", "width"), [(4, 64), (64, 4)])
+def test_what_does_not_fit_is_drawn_again_and_never_erased(height, width):
+    # Of height by width 1/9 to 9 only the flattest (or the tallest) fit, about one in ten.
+    masks = erased(random_erasing(1.0, (0.25, 0.25), (1 / 9, 9.0), fill=0.0), 1000, height, width)
     rows, columns = sides(masks)
     some = rows > 0
     assert 0.5 < some.mean() < 0.99

@@ -65,6 +65,7 @@ def check(progress: Progress, step: int) -> None:
 
 
 def main(folder: Path, number: int) -> None:
+    assert restore_checkpoint(folder, progress_at(0)) == (None, [])
     for step in (1, 2, 3):
         save_checkpoint(folder, progress_at(step), identity={"step": step})
     with CheckpointWriter(folder) as writer:

@@ -88,6 +88,16 @@ def test_zeros_keep_their_sign(tmp_path):
     assert jax.tree.all(jax.tree.map(same, restored.state.params["tree"], tree))
 
 
+def test_names_that_a_file_system_takes_for_one_are_kept_apart(tmp_path):
+    names = ["a/b", "a_b", "A_B", "a b", "..", "ä", "a\u0308", "x" * 300, "x" * 301]
+    tree = {name: np.full(2, i) for i, name in enumerate(names)}
+    save_checkpoint(tmp_path, progress_of(tree))
+    written = [file.name.lower() for file in (tmp_path / "00000003" / "tensors").iterdir()]
+    assert len(set(written)) == len(written) and all(name.isascii() for name in written)
+    restored, _ = restore_checkpoint(tmp_path, progress_of(jax.tree.map(np.zeros_like, tree)))
+    assert jax.tree.all(jax.tree.map(same, restored.state.params["tree"], tree))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkpoints")

@@ -17,9 +17,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.mutation import models, ops, optim
+from tests.mutation import models, ops, optim, train
 
-PARTS = {"optim": optim, "ops": ops, "models": models}
+PARTS = {"optim": optim, "ops": ops, "models": models, "train": train}
 MUTANTS = {f"{part}/{name}": m for part, of in PARTS.items() for name, m in of.MUTANTS.items()}
 NOTHING = "**nothing**"
 ROOT = Path(__file__).parents[2]

@@ -88,7 +88,7 @@ MUTANTS = {
         (" & (inner_columns == columns)[None, :]", " & (columns == columns)[None, :]"),
         ("max(2 * (size - 1), 1)", "2 * size"),
         ("lines = lines % period", "lines = abs(lines)"),
-        (" if size > 1 else lines", ""),
+        ("return jnp.minimum(lines, period - lines)", "return lines"),
     ],
     "rectangle": [
         ("(top <= row)", "(top < row)"),

@@ -93,7 +93,6 @@ MUTANTS = {
         ("    if keep < 1:", "    if keep < 0:"),
     ],
     "trust": [
-        ("            read_manifest(path)  # refuses another version\n", ""),
         ("        refused[path] = reason\n", "        pass\n"),
         ("!= VERSION:", "== -1:"),
         ("ALL_DAMAGED if refused else NONE_THERE", "NONE_THERE"),

@@ -53,11 +53,24 @@ def test_what_a_killed_run_left_behind_is_no_hindrance(tmp_path, left):
         assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
 
 
-def test_a_holder_that_has_not_yet_signed_is_refused_without_a_name(tmp_path):
+@pytest.mark.parametrize("left", ["", "{", "[]", "{}"])
+def test_a_holder_that_has_not_yet_signed_is_refused_without_a_name(tmp_path, left):
     with lock_run(tmp_path):
-        (tmp_path / ".lock").write_text("")
+        (tmp_path / ".lock").write_text(left)
         with pytest.raises(LockedError, match="which has only just begun"), lock_run(tmp_path):
             pass
+
+
+def test_nothing_stays_open(tmp_path):
+    with lock_run(tmp_path):
+        (descriptor,) = module._held
+        os.fstat(descriptor)
+        with pytest.raises(LockedError), lock_run(tmp_path):
+            pass
+        assert module._held == {descriptor}
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+    assert not module._held
 
 
 def test_a_file_that_was_removed_between_opening_and_locking_is_not_the_lock(tmp_path, monkeypatch):

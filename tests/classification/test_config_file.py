@@ -1,0 +1,71 @@
+"""Settings from a file: all that is wrong is said at once, before anything else (case 34)."""
+
+import json
+
+import pytest
+
+from jaxvision.classification.config import TrainConfig
+from jaxvision.classification.config_file import read_settings, replace_defaults
+
+
+def write(folder, text, name="settings.toml"):
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_settings_are_read_from_toml_json_and_a_run(tmp_path):
+    expected = {"learning_rate": 1e-3, "epochs": 5, "flip": True, "data": "folder:pets"}
+    toml = 'learning_rate = 1e-3\nepochs = 5\nflip = true\ndata = "folder:pets"\n'
+    assert read_settings(write(tmp_path, toml)) == expected
+    assert read_settings(write(tmp_path, json.dumps(expected), "a.json")) == expected
+    record = json.dumps({"config": expected, "versions": {}})
+    assert read_settings(write(tmp_path, record, "config.json")) == expected
+
+
+def test_what_is_given_otherwise_wins(tmp_path):
+    settings = read_settings(write(tmp_path, "epochs = 5\nseed = 3\n"))
+    config = replace_defaults(TrainConfig(epochs=7), settings)
+    assert (config.epochs, config.seed, config.batch_size) == (7, 3, 32)
+
+
+def test_all_that_is_wrong_comes_in_one_message(tmp_path):
+    text = """
+        lerning_rate = 1e-3
+        epochs = "5"
+        batch_size = -2
+        label_smoothing = nan
+        flip = 1
+        schedule = "cosin"
+        patience = 2.5
+        nonsense = true
+    """
+    with pytest.raises(ValueError) as caught:
+        read_settings(write(tmp_path, text))
+    message = str(caught.value)
+    for part in (
+        "settings.toml",
+        "`lerning_rate` is unknown (did you mean `learning_rate`?)",
+        "`epochs` must be a whole number, got '5'",
+        "`batch_size` must be at least 1, got -2",
+        "`label_smoothing` must be a number, got nan",
+        "`flip` must be true or false, got 1",
+        "`schedule` must be 'cosine' or 'constant', got 'cosin'",
+        "`patience` must be a whole number or null, got 2.5",
+        "`nonsense` is unknown",
+    ):
+        assert part in message, part
+
+
+def test_a_file_that_is_none_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"absent\.toml is no file"):
+        read_settings(tmp_path / "absent.toml")
+    for name, text in (("a.toml", "epochs 5"), ("a.json", "{"), ("b.json", "[1]")):
+        with pytest.raises(ValueError, match=name.replace(".", r"\.")):
+            read_settings(write(tmp_path, text, name))
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "shift", "rotation", "mixup", "average_decay"])
+def test_numbers_that_are_none_are_refused_wherever_they_come_from(name):
+    with pytest.raises(ValueError, match=rf"`{name}` must be"):
+        TrainConfig(**{name: float("nan")})

@@ -1,0 +1,71 @@
+"""Signals: whatever a run is at, it ends soon, with all it made saved (cases 4, 5; goal G3)."""
+
+import re
+import signal
+import time
+
+import pytest
+
+from jaxvision.train.checkpoint import list_checkpoints
+from tests.faults.trainer import (
+    EXIT,
+    epochs_in,
+    finish,
+    same_result,
+    signal_and_time,
+    spawn,
+    wait_until,
+)
+
+OPTIONS = ("--model", "mlp", "--epochs", "8", "--batch-size", "64", "--checkpoint-seconds", "1000")
+SECONDS = 20  # a busy machine's; on a quiet one it is under two
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nothing happened to."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    code, _, errors = finish(spawn(*OPTIONS, "--out", path))
+    assert code == 0, errors
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_in_training_it_saves_where_it_is_and_goes_on_from_there(tmp_path, whole, number):
+    path = tmp_path / "run"
+    process = spawn(*OPTIONS, "--out", path)
+    wait_until(lambda: epochs_in(path) >= 2, process)
+    code, errors, seconds = signal_and_time(process, number)
+    if code == 0:
+        pytest.skip("the run was faster than the signal")
+    assert code == EXIT[number] and seconds < SECONDS
+    assert f"interrupted by {number.name}" in errors and f"--resume {path}` goes on" in errors
+    assert "Traceback" not in errors
+    saved = int(list_checkpoints(path / "checkpoints")[0].name)
+    code, output, errors = finish(spawn("--resume", path))
+    assert code == 0, errors
+    assert re.search(rf"going on after epoch \d, step {saved}\n", output)
+    same_result(path, whole)
+
+
+def test_while_programs_are_compiled_it_ends_at_once(tmp_path):
+    path = tmp_path / "run"
+    process = spawn("--model", "resnet50", "--image-size", 32, "--out", path)
+    wait_until((path / "config.json").exists, process)  # the compiler begins now
+    time.sleep(1)
+    code, errors, seconds = signal_and_time(process, signal.SIGTERM)
+    assert code == 143 and "interrupted by SIGTERM" in errors
+    assert seconds < SECONDS / 4  # the compiler itself takes longer
+    assert list_checkpoints(path / "checkpoints") == []
+
+
+def test_a_second_signal_ends_it_at_once_and_what_was_saved_is_whole(tmp_path, whole):
+    path = tmp_path / "run"
+    process = spawn(*OPTIONS, "--out", path)
+    wait_until(lambda: epochs_in(path) >= 2, process)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    code, _, errors = finish(process)
+    assert code in (130, 143) and "Traceback" not in errors
+    assert finish(spawn("--resume", path))[0] == 0
+    same_result(path, whole)
