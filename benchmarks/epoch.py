@@ -1,37 +1,56 @@
-"""An epoch as one `lax.scan` against a loop over the compiled step: why `train/epoch.py` chooses.
+"""An epoch: programs of many steps against programs of one; and what safety and streaming cost.
 
     python -m benchmarks.epoch
 
-Real digits, resident, batches of 64; each contestant trains on from its own state.
+Real digits, batches of 64; each contestant trains on from its own state. "Unguarded" is the step
+without the check that its loss and gradient are finite.
 """
 
 import os
+from collections.abc import Callable
+from unittest.mock import patch
 
 import jax
 import jax.numpy as jnp
 
 from benchmarks.alternate import alternate, print_table
-from jaxvision import optim
-from jaxvision.data.batches import ResidentFeed, load_resident
-from jaxvision.data.sources import digits
+from jaxvision import augment, optim
+from jaxvision.data import digits, open_feed
 from jaxvision.data.views import Fitted
-from jaxvision.models import MLP, LeNet5
+from jaxvision.models import make_model
 from jaxvision.train import init_state, make_train_step
-from jaxvision.train.epoch import make_train_epoch
+from jaxvision.train.epoch import TrainEpoch
+from jaxvision.train.step import all_finite
 
 ROUNDS = 9
+NETWORKS = (("mlp", 8), ("lenet5", 32), ("cifar_resnet20", 32))
 
 
-def contestant(model, feed, size, *, scan):
+def contestant(
+    name: str,
+    size: int,
+    *,
+    scan: bool = True,
+    kind: str = "resident",
+    guarded: bool = True,
+    augmented: bool = False,
+) -> Callable[[], None]:
     """A function that trains one more epoch and waits for it."""
-    optimizer = optim.adam(1e-3)
-    step = make_train_step(model, optimizer, normalize=lambda images: images / 255)
-    epoch = make_train_epoch(step, feed, scan=scan)
+    feed = open_feed(Fitted(digits()["train"], size, size), 64, seed=0, kind=kind)
+    model, optimizer = make_model(name, 10), optim.adam(1e-3)
+    change = augment.per_example(augment.random_affine(0.1, 0.1, 10.0, 10.0)) if augmented else None
+    step = make_train_step(model, optimizer, normalize=lambda images: images / 255, augment=change)
     state = init_state(model, optimizer, jnp.zeros((1, size, size, 1)), jax.random.key(0))
+    epoch = TrainEpoch(step, feed, scan=scan)
+    check = all_finite if guarded else lambda tree: jnp.array(True)
+    with patch("jaxvision.train.step.all_finite", check):
+        epoch.program = epoch.lower(state).compile()
+    made = 0
 
     def run():
-        nonlocal state
-        state, _ = epoch(state, 0)
+        nonlocal state, made
+        state, _ = epoch(state, made)
+        made += 1
         jax.block_until_ready(state)
 
     return run
@@ -40,15 +59,16 @@ def contestant(model, feed, size, *, scan):
 if __name__ == "__main__":
     device = jax.devices()[0].device_kind
     print(f"jax {jax.__version__} on {device}, {os.cpu_count()} CPU cores, {ROUNDS} rounds")
-    for name, model, size in (("MLP", MLP(10), 8), ("LeNet-5", LeNet5(10), 32)):
-        feed = ResidentFeed(load_resident(Fitted(digits()["train"], size, size)), 64, seed=0)
+    for name, size in NETWORKS:
         seconds = alternate(
             {
-                "loop over the donated step": contestant(model, feed, size, scan=False),
-                "one scan": contestant(model, feed, size, scan=True),
+                "one step a program": contestant(name, size, scan=False),
+                "many steps a program": contestant(name, size),
+                "the same, unguarded": contestant(name, size, guarded=False),
+                "the same, streamed": contestant(name, size, kind="streaming"),
+                "the same, affine augmentation": contestant(name, size, augmented=True),
             },
             ROUNDS,
         )
-        print_table(
-            f"{name}, {size} x {size}, {feed.examples} images", seconds, feed.examples, "images"
-        )
+        examples = len(digits()["train"])
+        print_table(f"{name}, {size} x {size}, {examples} images", seconds, examples, "images")
