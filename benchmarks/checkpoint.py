@@ -20,12 +20,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxvision import optim
+from jaxvision.checkpoint import snapshot
+from jaxvision.checkpoint import tensors as arrays
+from jaxvision.checkpoint.checkpoint import restore_checkpoint, save_checkpoint
+from jaxvision.checkpoint.snapshot import take_snapshot
+from jaxvision.checkpoint.tensors import describe, flatten
 from jaxvision.models import make_model
-from jaxvision.train import init_state, snapshot, start
-from jaxvision.train import tensors as arrays
-from jaxvision.train.checkpoint import restore_checkpoint, save_checkpoint
-from jaxvision.train.snapshot import take_snapshot
-from jaxvision.train.tensors import describe, flatten
+from jaxvision.train import init_state, start
 
 NETWORKS = {"lenet5": (32, 1, 21), "cifar_resnet20": (32, 3, 11), "resnet50": (64, 3, 7)}
 PARTS = {"write": (arrays, "write"), "sums": (snapshot, "write_sums"), "flush": (snapshot, "flush")}

@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 from rich.console import Console
 
+from jaxvision.checkpoint.checkpoint import list_checkpoints, restore_checkpoint
+from jaxvision.checkpoint.writer import CheckpointWriter
 from jaxvision.classification import report, setup
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.directory import find_run, make_directory, new_run
@@ -18,7 +20,6 @@ from jaxvision.classification.record import check_same, read_config, record_of
 from jaxvision.data.splits import Splits
 from jaxvision.ops.normalization import Normalization
 from jaxvision.train import run as files
-from jaxvision.train.checkpoint import list_checkpoints, restore_checkpoint
 from jaxvision.train.compilation import cache_programs
 from jaxvision.train.display import Display
 from jaxvision.train.epoch import EvalEpoch, NonFiniteError
@@ -31,7 +32,6 @@ from jaxvision.train.processes import agree, gather, is_first
 from jaxvision.train.profile import Profile
 from jaxvision.train.step import means
 from jaxvision.train.watch import Watch
-from jaxvision.train.writer import CheckpointWriter
 
 Resume = Literal["never", "auto", "must"]
 

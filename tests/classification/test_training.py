@@ -17,11 +17,11 @@ from PIL import Image
 from rich.console import Console
 from safetensors.numpy import load_file
 
+from jaxvision.checkpoint.checkpoint import list_checkpoints
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.record import read_config
 from jaxvision.classification.training import resume, train
 from jaxvision.data.sources import digits
-from jaxvision.train.checkpoint import list_checkpoints
 from jaxvision.train.epoch import NonFiniteError
 
 

@@ -13,8 +13,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from jaxvision.train.checkpoint import CheckpointError, restore_checkpoint, save_checkpoint
-from jaxvision.train.trust import newest_whole
+from jaxvision.checkpoint.checkpoint import CheckpointError, restore_checkpoint, save_checkpoint
+from jaxvision.checkpoint.trust import newest_whole
 from tests.faults.nursery import is_right, progress_at
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)

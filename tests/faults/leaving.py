@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from jaxvision.train import snapshot
-from jaxvision.train.writer import CheckpointWriter
+from jaxvision.checkpoint import snapshot
+from jaxvision.checkpoint.writer import CheckpointWriter
 from tests.faults.nursery import progress_at
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxvision.train.checkpoint import restore_checkpoint, save_checkpoint
+from jaxvision.checkpoint.checkpoint import restore_checkpoint, save_checkpoint
 from jaxvision.train.fit import Progress
 from jaxvision.train.state import TrainState
 

@@ -11,15 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxvision.train.checkpoint import (
+from jaxvision.checkpoint.checkpoint import (
     CheckpointError,
     NonFiniteStateError,
     restore_checkpoint,
     save_checkpoint,
 )
+from jaxvision.checkpoint.writer import CheckpointWriter
 from jaxvision.train.fit import Progress
 from jaxvision.train.state import TrainState
-from jaxvision.train.writer import CheckpointWriter
 
 
 def values(step: int, name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -87,7 +87,7 @@ def main(folder: Path, number: int) -> None:
         raise AssertionError("a NaN was saved")
 
     # One process cannot write: all say so, and go on.
-    from jaxvision.train import snapshot
+    from jaxvision.checkpoint import snapshot
 
     real = snapshot.arrays.write
     if number == 1:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jaxvision.train.checkpoint import restore_checkpoint, save_checkpoint
+from jaxvision.checkpoint.checkpoint import restore_checkpoint, save_checkpoint
+from tests.checkpoint.made_up import made_up_progress
 from tests.faults.scale import times
-from tests.train.made_up import made_up_progress
 
 EXAMPLES = times(50, 2000)
 DTYPES = [

@@ -8,11 +8,11 @@ import jax
 import numpy as np
 import pytest
 
-from jaxvision.train.checkpoint import list_checkpoints, restore_checkpoint, save_checkpoint
-from jaxvision.train.tensors import FOLDER
-from jaxvision.train.trust import newest_whole
+from jaxvision.checkpoint.checkpoint import list_checkpoints, restore_checkpoint, save_checkpoint
+from jaxvision.checkpoint.tensors import FOLDER
+from jaxvision.checkpoint.trust import newest_whole
+from tests.checkpoint.made_up import bits, made_up_progress
 from tests.faults.scale import times
-from tests.train.made_up import bits, made_up_progress
 
 FLIPS, CUTS = times(200, 10_000), times(2, 20)  # over all files; in each file
 

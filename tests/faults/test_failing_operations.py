@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from jaxvision.train import checkpoint, snapshot
-from jaxvision.train.checkpoint import (
+from jaxvision.checkpoint import checkpoint, snapshot
+from jaxvision.checkpoint.checkpoint import (
     CheckpointError,
     list_checkpoints,
     restore_checkpoint,
     save_checkpoint,
 )
+from tests.checkpoint.made_up import bits, made_up_progress
 from tests.faults.scale import RELEASE
-from tests.train.made_up import bits, made_up_progress
 
 HERE = Path(__file__).parent
 

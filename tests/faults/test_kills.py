@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from jaxvision.train.checkpoint import list_checkpoints
+from jaxvision.checkpoint.checkpoint import list_checkpoints
 from tests.faults.scale import times
 
 KILLS = times(100, 2500)  # in each of two processes

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from jaxvision.train.checkpoint import list_checkpoints, restore_checkpoint
+from jaxvision.checkpoint.checkpoint import list_checkpoints, restore_checkpoint
+from tests.checkpoint.made_up import made_up_progress
 from tests.faults.nursery import progress_at
-from tests.train.made_up import made_up_progress
 
 
 def start(folder, way):

@@ -9,8 +9,8 @@ import sys
 import jax
 import pytest
 
-from jaxvision.train.checkpoint import list_checkpoints, restore_checkpoint, save_checkpoint
-from tests.train.made_up import bits, made_up_progress
+from jaxvision.checkpoint.checkpoint import list_checkpoints, restore_checkpoint, save_checkpoint
+from tests.checkpoint.made_up import bits, made_up_progress
 
 
 def free_port():
@@ -74,8 +74,8 @@ import sys
 from pathlib import Path
 import jax
 from jax.sharding import NamedSharding, PartitionSpec
-from jaxvision.train.checkpoint import restore_checkpoint, save_checkpoint
-from tests.train.made_up import bits, made_up_progress
+from jaxvision.checkpoint.checkpoint import restore_checkpoint, save_checkpoint
+from tests.checkpoint.made_up import bits, made_up_progress
 
 assert jax.device_count() == 8
 mesh = jax.make_mesh((8,), ("devices",))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from jaxvision.checkpoint.checkpoint import CheckpointError, list_checkpoints
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.training import resume, train
-from jaxvision.train.checkpoint import CheckpointError, list_checkpoints
 from tests.faults.trainer import finish, same_result, spawn
 
 CONFIG = TrainConfig(model="softmax_regression", epochs=3, batch_size=64)

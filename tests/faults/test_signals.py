@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from jaxvision.train.checkpoint import list_checkpoints
+from jaxvision.checkpoint.checkpoint import list_checkpoints
 from tests.faults.trainer import (
     EXIT,
     epochs_in,

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from jaxvision.train.checkpoint import list_checkpoints
+from jaxvision.checkpoint.checkpoint import list_checkpoints
 from tests.faults.trainer import epochs_in, finish, spawn, wait_until
 
 OPTIONS = ("--model", "mlp", "--batch-size", "64", "--checkpoint-seconds", "0.5")

@@ -17,9 +17,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.mutation import models, ops, optim, train
+from tests.mutation import augment, checkpoint, data, models, ops, optim, train
 
-PARTS = {"optim": optim, "ops": ops, "models": models, "train": train}
+PARTS = {
+    "optim": optim,
+    "ops": ops,
+    "models": models,
+    "augment": augment,
+    "data": data,
+    "train": train,
+    "checkpoint": checkpoint,
+}
 MUTANTS = {f"{part}/{name}": m for part, of in PARTS.items() for name, m in of.MUTANTS.items()}
 NOTHING = "**nothing**"
 ROOT = Path(__file__).parents[2]

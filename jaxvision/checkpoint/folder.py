@@ -10,7 +10,7 @@ import shutil
 from itertools import count
 from pathlib import Path
 
-from jaxvision.train.sums import flush
+from jaxvision.checkpoint.sums import flush
 
 QUARANTINE = ".quarantine"
 

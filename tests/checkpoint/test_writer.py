@@ -7,15 +7,15 @@ from pathlib import Path
 import jax
 import pytest
 
-from jaxvision.train import writer as module
-from jaxvision.train.checkpoint import (
+from jaxvision.checkpoint import writer as module
+from jaxvision.checkpoint.checkpoint import (
     CheckpointError,
     NonFiniteStateError,
     list_checkpoints,
     restore_checkpoint,
 )
-from jaxvision.train.writer import CheckpointWriter
-from tests.train.made_up import bits, made_up_progress
+from jaxvision.checkpoint.writer import CheckpointWriter
+from tests.checkpoint.made_up import bits, made_up_progress
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxvision.train.sums import differing, write_sums
+from jaxvision.checkpoint.sums import differing, write_sums
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from typing import Any
 
 import jax
 
-from jaxvision.train import tensors as arrays
+from jaxvision.checkpoint import tensors as arrays
+from jaxvision.checkpoint.tensors import Files, Tensor
 from jaxvision.train.fit import Progress
-from jaxvision.train.tensors import Files, Tensor
 
 VERSION = 2
 MANIFEST = "MANIFEST.json"

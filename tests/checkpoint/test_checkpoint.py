@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxvision.train.checkpoint import (
+from jaxvision.checkpoint.checkpoint import (
     CheckpointError,
     list_checkpoints,
     restore_checkpoint,
     save_checkpoint,
 )
-from jaxvision.train.sums import write_sums
-from tests.train.made_up import bits, made_up_progress
+from jaxvision.checkpoint.sums import write_sums
+from tests.checkpoint.made_up import bits, made_up_progress
 
 
 @pytest.fixture

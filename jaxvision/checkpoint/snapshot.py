@@ -9,17 +9,16 @@ from typing import Any
 
 import jax
 
-from jaxvision.train import tensors as arrays
-from jaxvision.train.checkpoint_folder import (
+from jaxvision.checkpoint import tensors as arrays
+from jaxvision.checkpoint.finite import check_finite
+from jaxvision.checkpoint.folder import (
     delete_all_but,
     discard_leftovers,
     name_of,
     quarantine,
     unfinished,
 )
-from jaxvision.train.finite import check_finite
-from jaxvision.train.fit import Progress
-from jaxvision.train.manifest import (
+from jaxvision.checkpoint.manifest import (
     MANIFEST,
     CheckpointError,
     check_json,
@@ -27,9 +26,10 @@ from jaxvision.train.manifest import (
     statics_of,
     tree_of,
 )
+from jaxvision.checkpoint.sums import SUMS, differing, flush, write_sums
+from jaxvision.checkpoint.tensors import FOLDER, Files, Tensor
+from jaxvision.train.fit import Progress
 from jaxvision.train.processes import agree, gather, is_first, several
-from jaxvision.train.sums import SUMS, differing, flush, write_sums
-from jaxvision.train.tensors import FOLDER, Files, Tensor
 
 REMEDIES = {
     errno.ENOSPC: "Make room",

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from jaxvision.train.checkpoint import KEEP
+from jaxvision.checkpoint.checkpoint import KEEP
+from jaxvision.checkpoint.snapshot import Snapshot, take_snapshot, write_snapshot
 from jaxvision.train.fit import Progress
 from jaxvision.train.processes import several
-from jaxvision.train.snapshot import Snapshot, take_snapshot, write_snapshot
 
 
 class CheckpointWriter:

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxvision.train.checkpoint import NonFiniteStateError, save_checkpoint
-from tests.train.made_up import made_up_progress
+from jaxvision.checkpoint.checkpoint import NonFiniteStateError, save_checkpoint
+from tests.checkpoint.made_up import made_up_progress
 
 
 @pytest.fixture

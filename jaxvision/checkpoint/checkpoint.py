@@ -2,27 +2,26 @@
 
     checkpoints/
       00000540/           named by the steps made
-        tensors/          the arrays: `train/tensors.py`
-        MANIFEST.json     all else, and what arrays there are: `train/manifest.py`
-        SHA256SUMS        of every file: `train/sums.py`
+        tensors/          the arrays: `checkpoint/tensors.py`
+        MANIFEST.json     all else, and what arrays there are: `checkpoint/manifest.py`
+        SHA256SUMS        of every file: `checkpoint/sums.py`
       .quarantine/        checkpoints that were damaged
 
 A checkpoint is written under another name, flushed to the disk, and renamed when it is complete; an
 old one is renamed away before it is deleted. So whenever the process dies, what has a checkpoint's
 name is complete; and it is believed only if its files are what SHA256SUMS says.
 
-`CheckpointWriter` (`train/writer.py`) does the same beside the training.
+`CheckpointWriter` (`checkpoint/writer.py`) does the same beside the training.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jaxvision.train import tensors as arrays
-from jaxvision.train.checkpoint_folder import list_checkpoints, quarantine
-from jaxvision.train.finite import NonFiniteStateError
-from jaxvision.train.fit import Progress
-from jaxvision.train.manifest import (
+from jaxvision.checkpoint import tensors as arrays
+from jaxvision.checkpoint.finite import NonFiniteStateError
+from jaxvision.checkpoint.folder import list_checkpoints, quarantine
+from jaxvision.checkpoint.manifest import (
     CheckpointError,
     assemble,
     check_same_tensors,
@@ -30,10 +29,11 @@ from jaxvision.train.manifest import (
     read_manifest,
     tree_of,
 )
+from jaxvision.checkpoint.snapshot import take_snapshot, write_snapshot
+from jaxvision.checkpoint.tensors import FOLDER
+from jaxvision.checkpoint.trust import newest_whole
+from jaxvision.train.fit import Progress
 from jaxvision.train.processes import gather
-from jaxvision.train.snapshot import take_snapshot, write_snapshot
-from jaxvision.train.tensors import FOLDER
-from jaxvision.train.trust import newest_whole
 
 KEEP = 2  # the newest, and one to fall back on
 

@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvision.train.checkpoint import restore_checkpoint, save_checkpoint
+from jaxvision.checkpoint.checkpoint import restore_checkpoint, save_checkpoint
 from jaxvision.train.fit import Progress
-from tests.train.made_up import made_up_progress
+from tests.checkpoint.made_up import made_up_progress
 
 
 @pytest.mark.parametrize("value", [0.1, 1 / 3, 5e-324, -0.0, 1e308, float("nan"), float("inf")])

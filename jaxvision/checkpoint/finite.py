@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvision.train.manifest import CheckpointError
+from jaxvision.checkpoint.manifest import CheckpointError
+from jaxvision.checkpoint.tensors import Tensor
 from jaxvision.train.processes import gather
-from jaxvision.train.tensors import Tensor
 
 OPTIMIZER = "state.opt_state."
 

@@ -7,17 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jaxvision.train.checkpoint_folder import list_checkpoints, name_of
-from jaxvision.train.manifest import (
+from jaxvision.checkpoint.folder import list_checkpoints, name_of
+from jaxvision.checkpoint.manifest import (
     MANIFEST,
     VERSION,
     CheckpointError,
     files_in,
     other_version,
 )
+from jaxvision.checkpoint.sums import SUMS, differing
+from jaxvision.checkpoint.tensors import FOLDER
 from jaxvision.train.processes import agree, is_first
-from jaxvision.train.sums import SUMS, differing
-from jaxvision.train.tensors import FOLDER
 
 NONE_THERE, ALL_DAMAGED, FAILED = -1, -2, -3  # in place of a step
 

@@ -6,8 +6,8 @@ import chex
 import jax
 import pytest
 
+from jaxvision.checkpoint.checkpoint import list_checkpoints, restore_checkpoint, save_checkpoint
 from jaxvision.train import fit_epochs, start
-from jaxvision.train.checkpoint import list_checkpoints, restore_checkpoint, save_checkpoint
 
 EVERY = 1 if os.environ.get("JAXVISION_FAULTS") == "release" else 4
 
