@@ -104,7 +104,7 @@ def random_batch(network: Network) -> dict[str, np.ndarray]:
 
 
 def options(chosen: str | None) -> dict[str, str]:
-    """The compiler's: none for `lax` as it is, what `make_train_epoch` takes for ours."""
+    """The compiler's: none for `lax` as it is, what `TrainEpoch` takes for ours."""
     return {} if chosen == PLAIN else compiler_options()
 
 

@@ -58,7 +58,10 @@ def load_problem(epochs: int, batch_size: int, seeds: int) -> tuple[Problem, Cal
     parts = [load_resident(Fitted(part, SIZE, SIZE)) for part in splits]
     feeds = [ResidentFeed(parts[0], batch_size, seed=seed) for seed in range(seeds)]
     of_seeds = [
-        jax.tree.map(lambda *a: jnp.concatenate(a), *map(feed.stacked_handles, range(epochs)))
+        jax.tree.map(
+            lambda *a: jnp.concatenate(a),
+            *(next(feed.pieces(epoch)).handles for epoch in range(epochs)),
+        )
         for feed in feeds
     ]
     handles = jax.tree.map(lambda *a: jnp.stack(a), *of_seeds)

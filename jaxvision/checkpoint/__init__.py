@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, believed only if their sums say so, saved beside the training."""
+"""Checkpoints: whole or not there, believed only if their sums say so, saved beside training."""
 
 from jaxvision.checkpoint.checkpoint import (
     CheckpointError,

@@ -92,6 +92,8 @@ class Training:
 
     label_smoothing: float = 0.1
     """The share of every target that is spread over all classes; 0 for none."""
+    weight_decay: float = 0.0
+    """The L2 penalty on kernels, added to their gradient; adamw has a decay of its own."""
     average_decay: float | None = None
     """Evaluate and keep an average of the parameters, which so much stays of at a step: 0.999."""
     test_flip: bool = False
@@ -173,6 +175,7 @@ class TrainConfig(Record, Compute, Training, Augmentation, Data, Main):
             for name, high in (
                 *(("shift", 1), ("zoom", 1), ("rotation", math.inf), ("shear", 90), ("color", 1)),
                 *(("mixup", math.inf), ("cutmix", math.inf), ("checkpoint_seconds", math.inf)),
+                ("weight_decay", math.inf),
             )
         }
         decay, size = self.average_decay, self.image_size

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.sharding import Mesh
 
 from jaxvision import augment, optim
@@ -200,6 +201,8 @@ def make_job(
 
     model = make_network(config, classes)
     optimizer = OPTIMIZERS[config.optimizer](_learning_rate(config, feed))
+    if config.weight_decay:
+        optimizer = optax.chain(optim.l2(config.weight_decay), optimizer)
     averaged = {} if config.average_decay is None else {"average_decay": config.average_decay}
     whole = {} if mesh is None else {"gather": gather_on(mesh)}
     train_step = make_train_step(

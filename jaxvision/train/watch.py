@@ -53,7 +53,9 @@ class Watch:
             self._seconds += now - self._last
             self._waited += waited
             self._steps += count
-            self._bar.advance(count, describe_speed(self.figures()))
+            figures = self.figures()
+            memory = f"{figures['memory_bytes'] / 1e9:.1f} GB"
+            self._bar.advance(count, f"{describe_speed(figures)}  {memory}")
         self._last = now
         for log in self.logs:
             log.steps(count)
@@ -82,7 +84,7 @@ def describe_speed(figures: dict[str, float]) -> str:
     """In a few words; waiting only where there is any."""
     waiting = figures["waiting_share"]
     return (
-        f"{figures['images_per_second']:7,.0f} images/s  {figures['memory_bytes'] / 1e9:.1f} GB"
+        f"{figures['images_per_second']:7,.0f} images/s"
         f"{f'  waiting {waiting:.0%}' if waiting >= 0.01 else ''}"
     )
 

@@ -3,12 +3,8 @@
 import dataclasses
 import io
 import json
-import os
-import random
-import signal
 import subprocess
 import sys
-import time
 
 import jax.numpy as jnp
 import numpy as np
@@ -254,41 +250,3 @@ def spawn(*arguments):
 
 def lines_in(path):
     return len(path.read_text().splitlines()) if path.exists() else 0
-
-
-@pytest.mark.timeout(280)
-def test_killed_at_random_steps_and_resumed_it_ends_with_the_same_bytes(tmp_path):
-    """A real second process and a real kill -9, at a random moment after each further epoch."""
-    options = ("--model", "lenet5", "--epochs", "12", "--checkpoint-seconds", "0.3")
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    reference = spawn(*options, "--out", str(whole))
-    output, _ = reference.communicate(timeout=120)
-    assert reference.returncode == 0, output
-
-    moments = random.Random(time.time_ns())
-    arguments, kills = (*options, "--out", str(broken)), 0
-    while not (broken / "result.json").exists():
-        made = lines_in(broken / "metrics.jsonl")
-        process = spawn(*arguments)
-        while process.poll() is None and lines_in(broken / "metrics.jsonl") < made + 3:
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0, 0.3))
-        if process.poll() is None and kills < 4:
-            os.kill(process.pid, signal.SIGKILL)
-            kills += 1
-        output, _ = process.communicate(timeout=120)
-        assert process.returncode in (0, -signal.SIGKILL), output
-        arguments = ("--resume", str(broken))
-    assert kills >= 2
-
-    for name in ("model.safetensors", "metrics.jsonl"):
-        assert (broken / name).read_bytes() == (whole / name).read_bytes(), (name, kills)
-    results = [json.loads((path / "result.json").read_text()) for path in (whole, broken)]
-    for result in results:
-        del result["seconds"]
-    assert results[0] == results[1]
-    manifests = [
-        json.loads((list_checkpoints(path / "checkpoints")[0] / "MANIFEST.json").read_text())
-        for path in (whole, broken)
-    ]
-    assert manifests[0]["fields"]["history"] == manifests[1]["fields"]["history"]

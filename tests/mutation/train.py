@@ -1,4 +1,4 @@
-"""What `python -m tests.mutation` breaks in `jaxvision.train`: steps, epochs, devices, processes."""
+"""What `python -m tests.mutation` breaks in `jaxvision.train`: steps, epochs, devices, signals."""
 
 STEP = ["tests/train/test_step.py", "tests/train/test_step_options.py"]
 EPOCH = ["tests/train/test_epoch.py", "tests/train/test_fit.py"]
