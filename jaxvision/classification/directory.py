@@ -9,12 +9,14 @@ from jaxvision.classification.config import TrainConfig
 from jaxvision.names import lookup
 from jaxvision.train import run as files
 from jaxvision.train.lock import lock_run
-from jaxvision.train.processes import agree, is_first
+from jaxvision.train.processes import agree, is_first, several
 
 
 def find_run(path: Path | None, resume: str) -> bool:
     """Whether to go on with the run in `path`."""
     lookup("resume", resume, dict.fromkeys(("never", "auto", "must")))
+    if path is None and several():
+        raise ValueError("`out` must be given to a run of several processes: which is it?")
     if resume == "never":
         if path is not None and is_first():
             files.check_free(path)  # at once, and not when the data have been read
@@ -46,8 +48,6 @@ def new_run(path: Path) -> Iterator[None]:
 
 def make_directory(config: TrainConfig, stack: ExitStack) -> Path:
     """A new one of a name of its own, held until `stack` ends."""
-    if not is_first():
-        raise ValueError("`out` must be given to a run of several processes")
     path = files.make_numbered(Path("runs"), _name(config))
     stack.enter_context(lock_run(path))
     return path
