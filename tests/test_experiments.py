@@ -80,7 +80,7 @@ def test_a_lane_is_a_training_and_a_diverged_one_counts_nothing_and_stops_nobody
     model = LeNet5(num_classes=10, activation=jnp.tanh)
     step = make_train_step(model, optim.sgd(1e-1), normalize=normalize)
     state = init_state(model, optim.sgd(1e-1), jnp.zeros((1, 16, 16, 1)), jax.random.key(1))
-    for i in range(problem.handles["rows"].shape[1]):
+    for i in range(problem.handles["row"].shape[1]):
         handle = jax.tree.map(lambda a, i=i: a[1, i], problem.handles)
         state, _ = step(state, gather(problem.train, handle))
     logits, _ = model.apply(state.variables, normalize(problem.test["image"]), train=False)

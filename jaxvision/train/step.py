@@ -6,9 +6,9 @@ eval_step:  (variables, batch) -> (totals, logits)
 `totals` are sums over the batch's real examples -- of the loss, of every metric, and of the
 examples themselves ("count") -- because only sums add up over batches; `means` divides, once.
 
-A step whose loss, gradient or batch statistics are not finite is left out: state.step goes on and
-nothing else does, no example of it counts, and its total "skipped" is 1. So no such value ever gets
-into the parameters; whoever runs the steps decides how many may be left out (`train.epoch`).
+A step whose loss, gradient, update or batch statistics are not finite is left out: state.step goes
+on and nothing else does, no example of it counts, and its total "skipped" is 1. Whoever runs the
+steps decides how many may be left out (`train.epoch`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -133,7 +133,7 @@ def make_train_step(
         if state.average is not None:
             average = move_average(state.average, new.variables, average_decay)
             new = new.replace(average=average)
-        ok = all_finite((totals["loss"], gradients, batch_stats))
+        ok = all_finite((totals["loss"], gradients, updates, batch_stats))
         new = _select(ok, new, state).replace(step=state.step + 1)
         totals = _select(ok, totals, jax.tree.map(jnp.zeros_like, totals))
         return new, totals | {"skipped": 1 - ok.astype(jnp.float32)}

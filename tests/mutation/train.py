@@ -29,16 +29,16 @@ MUTANTS = {
             "x.reshape(parts, -1, *x.shape[1:])",
         ),
         (
-            'all_finite((totals["loss"], gradients, batch_stats))',
-            "all_finite((gradients, batch_stats))",
+            'all_finite((totals["loss"], gradients, updates, batch_stats))',
+            "all_finite((gradients, updates, batch_stats))",
         ),
         (
-            'all_finite((totals["loss"], gradients, batch_stats))',
-            'all_finite((totals["loss"], batch_stats))',
+            'all_finite((totals["loss"], gradients, updates, batch_stats))',
+            'all_finite((totals["loss"], updates, batch_stats))',
         ),
         (
-            'all_finite((totals["loss"], gradients, batch_stats))',
-            'all_finite((totals["loss"], gradients))',
+            'all_finite((totals["loss"], gradients, updates, batch_stats))',
+            'all_finite((totals["loss"], gradients, updates))',
         ),
         (
             "_select(ok, new, state).replace(step=state.step + 1)",

@@ -119,10 +119,10 @@ def test_views_are_averaged(problem):
     np.testing.assert_allclose(eval_step(variables, batch)[1], sum(both) / 2, rtol=1e-5)
 
 
-@pytest.mark.parametrize("spoiled", ["loss", "gradient", "statistics", "input"])
+@pytest.mark.parametrize("spoiled", ["loss", "gradient", "update", "statistics", "input"])
 def test_what_is_not_finite_changes_nothing_but_the_step(problem, spoiled):
     model = make_model("cifar_resnet20", 10) if spoiled == "statistics" else problem.model
-    optimizer = optim.adam(1e-3)
+    optimizer = optax.scale(np.inf) if spoiled == "update" else optim.adam(1e-3)
     batch = first_batch(problem)
 
     def loss(logits, batch):
