@@ -139,6 +139,8 @@ class Record:
     """Write a trace of some steps into the run, for Perfetto or TensorBoard."""
 
 
+GROUPS = (Main, Data, Augmentation, Training, Compute, Record)
+
 # What may differ between a run and its resumption: none of it changes what is learned.
 FREE = (
     *("out", "data_dir", "workers", "mesh", "coordinator", "processes", "process_id"),

@@ -98,32 +98,18 @@ def make_train_step(
         return mean, (totals, updated.get("batch_stats", {}))
 
     differentiate = jax.grad(objective, has_aux=True)
-
-    def gradients_of(state, batch, key):
-        count = jnp.sum(batch["mask"])
-        if accumulate == 1:
-            return differentiate(state.params, state.batch_stats, batch, key, count)
-
-        def go_on(carry, part):
-            gradients, batch_stats = carry
-            i, rows = part
-            part_key = jax.random.fold_in(key, i)
-            new, (totals, batch_stats) = differentiate(
-                state.params, batch_stats, rows, part_key, count
-            )
-            return (jax.tree.map(jnp.add, gradients, new), batch_stats), totals
-
-        zeros = jax.tree.map(jnp.zeros_like, state.params)
-        parts = (jnp.arange(accumulate), _split(batch, accumulate))
-        (gradients, batch_stats), totals = jax.lax.scan(go_on, (zeros, state.batch_stats), parts)
-        return gradients, (jax.tree.map(lambda x: jnp.sum(x, axis=0), totals), batch_stats)
+    if accumulate > 1:
+        differentiate = _in_parts(differentiate, accumulate)
 
     @partial(jax.jit, donate_argnames="state")
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Totals]:
         augment_key, dropout_key = jax.random.split(jax.random.fold_in(state.key, state.step))
         if augment is not None:
             batch = augment(augment_key, batch)
-        gradients, (totals, batch_stats) = gradients_of(state, batch, dropout_key)
+        count = jnp.sum(batch["mask"])
+        gradients, (totals, batch_stats) = differentiate(
+            state.params, state.batch_stats, batch, dropout_key, count
+        )
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         new = state.replace(
             params=optax.apply_updates(state.params, updates),
@@ -192,6 +178,25 @@ def all_finite(tree: PyTree) -> Bool[Array, ""]:
 
 def _select(ok: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:
     return jax.tree.map(lambda a, b: jnp.where(ok, a, b), new, old)
+
+
+def _in_parts(differentiate: Callable, parts: int) -> Callable:
+    """The same gradient and totals, from one part of the batch after the other."""
+
+    def differentiate_in_parts(params, batch_stats, batch, key, count):
+        def go_on(carry, part):
+            gradients, batch_stats = carry
+            i, rows = part
+            part_key = jax.random.fold_in(key, i)
+            new, (totals, batch_stats) = differentiate(params, batch_stats, rows, part_key, count)
+            return (jax.tree.map(jnp.add, gradients, new), batch_stats), totals
+
+        start = jax.tree.map(jnp.zeros_like, params), batch_stats
+        numbered = jnp.arange(parts), _split(batch, parts)
+        (gradients, batch_stats), totals = jax.lax.scan(go_on, start, numbered)
+        return gradients, (jax.tree.map(lambda x: jnp.sum(x, axis=0), totals), batch_stats)
+
+    return differentiate_in_parts
 
 
 def _split(batch: Batch, parts: int) -> Batch:
