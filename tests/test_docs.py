@@ -1,4 +1,4 @@
-"""The pages are true: their code runs, their commands are understood, their links lead somewhere."""
+"""The pages are true: their code runs, their commands are understood, their links lead on."""
 
 import re
 import shlex
