@@ -10,6 +10,7 @@ raised, and make anew what has just been cleared away; and a small network takes
 """
 
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,8 @@ from jaxtyping import PyTree
 
 FOLDER = "tensors"
 THREADS = 4  # copying into the kernel and waiting for the disk
+# NumPy has Python parse a file's header, and the parser of Python 3.11 is not safe in threads.
+_HEADER = threading.Lock()
 Tensor = np.ndarray | jax.Array
 Index = tuple[slice, ...]
 Files = dict[str, str]  # the files of an array, and the place of each in it: {"...": "0:4,0:8"}
@@ -129,8 +132,16 @@ def _read(folder: Path, like: Tensor, files: Files) -> np.ndarray:
     whole = np.empty(like.shape, like.dtype)
     for file, place in files.items():
         index = tuple(slice(*map(int, part.split(":"))) for part in place.split(",") if part)
-        whole[index] = np.load(folder / file, allow_pickle=False).view(whole.dtype)
+        whole[index] = _load(folder / file).view(whole.dtype)
     return whole
+
+
+def _load(path: Path) -> np.ndarray:
+    with path.open("rb") as file:
+        with _HEADER:
+            np.lib.format.read_magic(file)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        return np.fromfile(file, dtype).reshape(shape)
 
 
 def _to_devices(x: np.ndarray, like: Tensor) -> Tensor:
