@@ -20,15 +20,20 @@ USAGE_ERRORS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryErr
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 
 
-def make_app(*, all_options: bool) -> tyro.extras.SubcommandApp:
-    """All commands; the help of `train` has all options, or those that matter most."""
+def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.SubcommandApp:
+    """All commands.
+
+    Args:
+        all_options: whether the help of `train` has all options, or those that matter most.
+        given: the options on the command line: one may be given the value that it has by default.
+    """
     app = tyro.extras.SubcommandApp()
     group = tyro.conf.OmitArgPrefixes if all_options else tyro.conf.Suppress
 
     @app.command
     def train(
         main: Annotated[options.Main, tyro.conf.arg(name="")],
-        data_: Annotated[options.Data, group],
+        reading: Annotated[options.Data, group],
         augmentation: Annotated[options.Augmentation, group],
         training: Annotated[options.Training, group],
         compute: Annotated[options.Compute, group],
@@ -42,20 +47,14 @@ def make_app(*, all_options: bool) -> tyro.extras.SubcommandApp:
         --help-all shows the other options: of the data, augmentation, training, compute and record.
 
         Args:
-            main: what to train.
-            data_: see its class.
-            augmentation: see its class.
-            training: see its class.
-            compute: see its class.
-            record: see its class.
             config: Settings from a file, JSON or TOML, by the options' names; options win.
             resume: RUN: go on with the run in this directory, by its own configuration. Or what to
                 do if --out holds a run: never or must go on with it, or auto: if there is one.
             allow_changed: Settings in which the run may differ from what it began with.
         """
-        groups = (main, data_, augmentation, training, compute, record)
+        groups = (main, reading, augmentation, training, compute, record)
         values = {name: value for group in groups for name, value in vars(group).items()}
-        _train(options.TrainConfig(**values), config, resume, allow_changed)
+        _train(options.TrainConfig(**values), given, config, resume, allow_changed)
 
     for command in (evaluate, predict, models, summary):
         app.command(command)
@@ -63,12 +62,17 @@ def make_app(*, all_options: bool) -> tyro.extras.SubcommandApp:
 
 
 def _train(
-    config: options.TrainConfig, settings: Path | None, resume: str, allow_changed: tuple[str, ...]
+    config: options.TrainConfig,
+    given: frozenset[str],
+    settings: Path | None,
+    resume: str,
+    allow_changed: tuple[str, ...],
 ) -> None:
     if settings is not None:
-        from jaxvision.classification.config_file import read_settings, replace_defaults
+        from jaxvision.classification.config_file import read_settings
 
-        config = replace_defaults(config, read_settings(settings))
+        read = {name: v for name, v in read_settings(settings).items() if name not in given}
+        config, given = dataclasses.replace(config, **read), given | read.keys()
     _start_processes(config)
 
     from jaxvision.classification import record, training
@@ -82,7 +86,7 @@ def _train(
             return
         run = Path(resume)
         own = record.read_config(run)
-        changed = _given_changes(config, own, run, allow_changed)
+        changed = _given_changes(config, given, own, run, allow_changed)
         training.train(
             dataclasses.replace(own, **changed, out=run),
             resume="auto",
@@ -212,7 +216,9 @@ def main() -> int:
     """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
-    app = make_app(all_options=not {"-h", "--help"} & set(arguments))
+    app = make_app(
+        all_options=not {"-h", "--help"} & set(arguments), given=_named_options(arguments)
+    )
     arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
     try:
         app.cli(args=arguments, prog="jaxvision", description=DESCRIPTION)
@@ -239,16 +245,26 @@ def main() -> int:
     return 0
 
 
+def _named_options(arguments: list[str]) -> frozenset[str]:
+    """The fields of `TrainConfig` that the command line names, as --batch-size 64 or --no-flip."""
+    words = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
+    names = {word.removeprefix("--").replace("-", "_") for word in words}
+    return frozenset(names | {name.removeprefix("no_") for name in names})
+
+
 def _given_changes(
-    given: options.TrainConfig, own: options.TrainConfig, run: Path, allowed: tuple[str, ...]
+    config: options.TrainConfig,
+    given: frozenset[str],
+    own: options.TrainConfig,
+    run: Path,
+    allowed: tuple[str, ...],
 ) -> dict[str, Any]:
     """The options beside `--resume RUN`; one that would be ignored is refused, unless it says the
     same as the run's."""
-    default = options.TrainConfig()
     changed = {
         name: value
-        for name, value in vars(given).items()
-        if name != "out" and value not in (getattr(default, name), getattr(own, name))
+        for name, value in vars(config).items()
+        if name in given and name != "out" and value != getattr(own, name)
     }
     refused = [name for name in changed if name not in (*allowed, *options.FREE)]
     if refused:

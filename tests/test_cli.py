@@ -199,6 +199,20 @@ def test_options_beside_resume_are_refused_and_not_ignored(jaxvision, digits_run
     assert jaxvision("train", "--resume", digits_run[0], "--epochs", "15")[0] == 0
 
 
+def test_an_option_is_given_also_where_it_has_its_default(jaxvision, digits_run):
+    # The run has 15 epochs; 40 are what is trained for if nothing is said.
+    code, _, error = jaxvision("train", "--resume", digits_run[0], "--epochs", "40")
+    assert "--epochs 40 (the run has 15)" in one_line(code, error, 2)
+
+
+def test_of_a_file_and_an_option_the_option_wins(jaxvision):
+    Path("settings.toml").write_text('model = "softmax_regression"\nepochs = 2\npatience = 7\n')
+    arguments = ("train", "--config", "settings.toml", "--patience=15", "--epochs", "1")
+    assert jaxvision(*arguments, "--out", "run")[0] == 0
+    config = json.loads(Path("run/config.json").read_text())["config"]
+    assert (config["model"], config["epochs"], config["patience"]) == ("softmax_regression", 1, 15)
+
+
 def test_a_loss_that_is_not_finite_is_a_failure(jaxvision):
     arguments = ("--optimizer", "sgd", "--learning-rate", "1e30", "--model", "mlp")
     code, _, error = jaxvision("train", *arguments, "--out", "run")

@@ -6,7 +6,6 @@
 Everything that is wrong in it comes in one message.
 """
 
-import dataclasses
 import difflib
 import json
 import tomllib
@@ -46,17 +45,6 @@ def read_settings(path: Path) -> dict[str, Any]:
     if problems:
         raise ValueError(f"{path}: {'; '.join(problems)}")
     return values
-
-
-def replace_defaults(config: TrainConfig, settings: dict[str, Any]) -> TrainConfig:
-    """`config` with the settings wherever it has a default: what was given otherwise wins."""
-    default = TrainConfig()
-    untouched = {
-        name: value
-        for name, value in settings.items()
-        if getattr(config, name) == getattr(default, name)
-    }
-    return dataclasses.replace(config, **untouched)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jaxvision.classification.config import TrainConfig
-from jaxvision.classification.config_file import read_settings, replace_defaults
+from jaxvision.classification.config_file import read_settings
 
 
 def write(folder, text, name="settings.toml"):
@@ -21,12 +21,6 @@ def test_settings_are_read_from_toml_json_and_a_run(tmp_path):
     assert read_settings(write(tmp_path, json.dumps(expected), "a.json")) == expected
     record = json.dumps({"config": expected, "versions": {}})
     assert read_settings(write(tmp_path, record, "config.json")) == expected
-
-
-def test_what_is_given_otherwise_wins(tmp_path):
-    settings = read_settings(write(tmp_path, "epochs = 5\nseed = 3\n"))
-    config = replace_defaults(TrainConfig(epochs=7), settings)
-    assert (config.epochs, config.seed, config.batch_size) == (7, 3, 32)
 
 
 def test_all_that_is_wrong_comes_in_one_message(tmp_path):

@@ -17,7 +17,7 @@ from tests.faults.trainer import (
     wait_until,
 )
 
-OPTIONS = ("--model", "mlp", "--epochs", "8", "--batch-size", "64", "--checkpoint-seconds", "1000")
+OPTIONS = ("--model", "mlp", "--epochs", "60", "--patience", "60", "--checkpoint-seconds", "1000")
 SECONDS = 20  # a busy machine's; on a quiet one it is under two
 
 
@@ -36,15 +36,13 @@ def test_in_training_it_saves_where_it_is_and_goes_on_from_there(tmp_path, whole
     process = spawn(*OPTIONS, "--out", path)
     wait_until(lambda: epochs_in(path) >= 2, process)
     code, errors, seconds = signal_and_time(process, number)
-    if code == 0:
-        pytest.skip("the run was faster than the signal")
     assert code == EXIT[number] and seconds < SECONDS
     assert f"interrupted by {number.name}" in errors and f"--resume {path}` goes on" in errors
     assert "Traceback" not in errors
     saved = int(list_checkpoints(path / "checkpoints")[0].name)
     code, output, errors = finish(spawn("--resume", path))
     assert code == 0, errors
-    assert re.search(rf"going on after epoch \d, step {saved}\n", output)
+    assert re.search(rf"going on after epoch \d+, step {saved}\n", output)
     same_result(path, whole)
 
 

@@ -227,7 +227,7 @@ MUTANTS = {
     ],
     "ema": [
         ("(1 - decay) / one_minus_power(decay, t)", "(1 - decay)"),
-        ("a + step * (w - a)", "(1 - step) * a + step * w"),
+        ("a + weight * (w - a)", "(1 - weight) * a + weight * w"),
         ("optax.apply_updates(params, updates)", "params"),
         ("copy=True", "copy=False"),
     ],
