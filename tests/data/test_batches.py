@@ -24,7 +24,7 @@ def source():
 
 def feeds(source, seed):
     return (
-        ResidentFeed(load_resident(source), BATCH, seed=seed),
+        ResidentFeed(load_resident(source), BATCH, seed=seed, described_by=source),
         StreamingFeed(source, BATCH, seed=seed, threads=3),
     )
 
@@ -164,3 +164,10 @@ def test_an_error_of_the_source_comes_through(source, kind):
     with pytest.raises(ValueError, match="image seven is broken"):
         feed = open_feed(Broken(source.images, source.labels), BATCH, seed=None, kind=kind)
         batches(feed, 0)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_a_batch_is_described_by_its_real_examples(source, kind):
+    feed = feeds(source, None)[kind]
+    assert feed.describe(0, 0) == "item 0, item 1, item 2 and 2 others"
+    assert feed.describe(0, 4) == "item 20, item 21, item 22"  # and two rows of filling

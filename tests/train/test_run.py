@@ -81,3 +81,23 @@ def test_a_directory_that_may_not_be_changed_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(run.os, "access", lambda path, mode: False)  # root may write anywhere
     with pytest.raises(ValueError, match=r"deep/run cannot be written, because .* --out"):
         run.check_free(tmp_path / "deep" / "run")
+
+
+def test_a_directory_with_a_lock_alone_is_free(tmp_path):
+    (tmp_path / ".lock").touch()
+    run.check_free(tmp_path)
+
+
+def test_a_write_that_fails_says_what_to_do_and_leaves_what_was_there(tmp_path, monkeypatch):
+    run.write_whole(tmp_path / "file", b"old")
+
+    def no_room(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run.os, "fsync", no_room)
+    with pytest.raises(
+        OSError, match=r"file cannot be written \(No space left.*0\.0 MB are needed"
+    ):
+        run.write_whole(tmp_path / "file", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"
