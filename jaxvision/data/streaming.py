@@ -73,13 +73,13 @@ class StreamingFeed:
         self._next = 0  # the number of the batch that comes next from it, over all epochs
 
     def pieces(self, epoch: int, first: int = 0) -> Iterator[Piece]:
-        wanted = (0 if self.seed is None else epoch) * self.steps + first
+        wanted = epoch * self.steps + first
         for step in range(first, self.steps):
             if self._batches is None or self._next != wanted:
                 self._begin_at(wanted)
             batch = next(self._batches)
             self._next = wanted = wanted + 1
-            if self.seed is None and self._next == self.steps:
+            if self.seed is None and step == self.steps - 1:  # whoever evaluates begins anew
                 self.close()
             rows, mask = self._order.own(epoch, step)
             batch = {

@@ -171,3 +171,10 @@ def test_a_batch_is_described_by_its_real_examples(source, kind):
     feed = feeds(source, None)[kind]
     assert feed.describe(0, 0) == "item 0, item 1, item 2 and 2 others"
     assert feed.describe(0, 4) == "item 20, item 21, item 22"  # and two rows of filling
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_pieces_say_which_steps_they_are_for(source, kind):
+    pieces = list(feeds(source, 2)[kind].pieces(1, 2))
+    assert [step for piece in pieces for step in piece.steps] == [2, 3, 4]
+    assert all(piece.offset <= piece.steps.start for piece in pieces)

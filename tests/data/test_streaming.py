@@ -158,3 +158,25 @@ def test_a_killed_worker_is_an_error_and_no_silence(trainer):
     _, errors = trainer.communicate(timeout=60)
     assert trainer.returncode != 0
     assert "worker" in errors.lower() and "-9" in errors
+
+
+CHILD = """
+import os, time
+from jaxvision.data.streaming import _Worker
+_Worker(os.getppid())(0, 1)
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_a_worker_does_first_ends_it_with_its_parent():
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])"
+    process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
+    child = int(process.stdout.readline())
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    until = time.monotonic() + 10
+    while alive([child]) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert alive([child]) == []

@@ -19,7 +19,6 @@ MUTANTS = {
     ],
     "streaming": [
         ("self._next != wanted", "False"),
-        ("(0 if self.seed is None else epoch) * self.steps + first", "epoch * self.steps + first"),
         ("divmod(batch, self.steps)", "(0, batch % self.steps)"),
         (
             "            batches = examples.batch(own).to_iter_dataset(read_ahead)\n",

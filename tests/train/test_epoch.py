@@ -163,6 +163,9 @@ def test_too_many_in_a_row_stop_and_the_last_is_named(problem, scan):
         NonFiniteError, match=rf"not finite at step 9 and the 2 before.*rate.*batch was {rows}"
     ):
         spoiled(problem, [3, 4, 6, 7, 8], scan, max_skipped=3)
+    with pytest.raises(NonFiniteError) as caught:
+        spoiled(problem, [3, 4, 6, 7, 8], scan, max_skipped=3)
+    assert caught.value.batch == problem.train_feed.describe(0, 8)
 
 
 def test_those_of_the_epoch_before_are_counted_in(problem):
