@@ -20,7 +20,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxvision.augment.arguments import Color, Scalar, Whole, color_of, require, require_color
 from jaxvision.augment.example import (
     Augmentation,
     Example,
@@ -29,6 +28,8 @@ from jaxvision.augment.example import (
     image_of,
     visible_boxes,
 )
+from jaxvision.augment.fill import Color, color_of, require_color
+from jaxvision.hyperparameters import Scalar, Whole, require
 from jaxvision.ops.resampling import (
     Matrix,
     affine_matrix,

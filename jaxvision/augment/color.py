@@ -24,8 +24,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxvision.augment.arguments import Scalar, require
 from jaxvision.augment.example import Augmentation, Example, RandomKey, image_of
+from jaxvision.hyperparameters import Scalar, require
 
 Image = Float[Array, "h w c"]
 LUMA = (0.2989, 0.587, 0.114)

@@ -13,13 +13,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Num, Shaped
 
-from jaxvision.augment.arguments import (
-    Color,
-    Whole,
-    color_of,
-    require_color,
-    require_whole,
-)
 from jaxvision.augment.example import (
     Augmentation,
     Example,
@@ -28,6 +21,8 @@ from jaxvision.augment.example import (
     image_of,
     visible_boxes,
 )
+from jaxvision.augment.fill import Color, color_of, require_color
+from jaxvision.hyperparameters import Whole, require_whole
 
 
 def pad_and_crop(
@@ -44,7 +39,7 @@ def pad_and_crop(
     Raises:
         ValueError: if `padding` is no whole number from 0 on, or `fill` is another word.
     """
-    require_whole("padding", padding, 0, "4 is for images of 32 pixels")
+    require_whole("padding", padding, low=0, remedy="4 is for images of 32 pixels")
     require_color(fill, ("reflect",))
 
     def apply(key: RandomKey, example: Example) -> Example:

@@ -24,18 +24,11 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxvision.augment.arguments import (
-    Color,
-    Scalar,
-    Whole,
-    coin,
-    color_of,
-    require,
-    require_color,
-    require_whole,
-)
+from jaxvision.augment.coin import coin
 from jaxvision.augment.example import Augmentation, Example, RandomKey, image_of
+from jaxvision.augment.fill import Color, color_of, require_color
 from jaxvision.augment.rectangle import around_a_random_pixel, pixels_inside
+from jaxvision.hyperparameters import Scalar, Whole, require, require_whole
 
 TRIALS = 10
 
@@ -50,7 +43,7 @@ def cutout(size: Whole, fill: Color = 0.0) -> Augmentation:
     Raises:
         ValueError: if `size` is no whole number from 0 on.
     """
-    require_whole("size", size, 0, "it is the side of the square, in pixels")
+    require_whole("size", size, low=0, remedy="it is the side of the square, in pixels")
     require_color(fill, ())
 
     def apply(key: RandomKey, example: Example) -> Example:

@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
-from jaxvision.augment.arguments import Scalar, Whole, coin, require, require_whole
+from jaxvision.augment.coin import coin
 from jaxvision.augment.example import Augmentation, Example, RandomKey, image_of
+from jaxvision.hyperparameters import Scalar, Whole, require, require_whole
 
 
 def horizontal_flip(probability: Scalar = 0.5) -> Augmentation:
@@ -50,7 +51,7 @@ def alternating_flip(seed: Whole = 0) -> Augmentation:
         ValueError: if `seed` is no whole number from 0 on, or an example has no "row" or no
             "epoch".
     """
-    require_whole("seed", seed, 0, "any such number will do")
+    require_whole("seed", seed, low=0, remedy="any such number will do")
 
     def apply(key: RandomKey, example: Example) -> Example:
         missing = [name for name in ("row", "epoch") if name not in example]

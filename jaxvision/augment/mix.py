@@ -21,9 +21,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Integer
 
-from jaxvision.augment.arguments import Scalar, require, require_whole
 from jaxvision.augment.example import Batch, BatchAugmentation, RandomKey
 from jaxvision.augment.rectangle import around_a_random_pixel
+from jaxvision.hyperparameters import Scalar, require, require_whole
 
 
 def mixup(alpha: Scalar, classes: int) -> BatchAugmentation:
@@ -121,4 +121,4 @@ def _distributions(
 
 def _check(alpha: Scalar, classes: int) -> None:
     require("alpha", alpha, "[0, inf)", "1 mixes by any proportion alike, 0 leaves the images")
-    require_whole("classes", classes, 1, "it is how many classes the labels are of")
+    require_whole("classes", classes, low=1, remedy="it is how many classes the labels are of")

@@ -22,6 +22,7 @@ A gradient that is not finite makes parameters and state so, as the equations sa
 `optax.apply_if_finite(adam(1e-3), max_consecutive_errors=5)` leaves such steps out.
 """
 
+from jaxvision.hyperparameters import Scalar, ScalarOrSchedule, Schedule
 from jaxvision.optim import schedules
 from jaxvision.optim.adadelta import ScaleByAdadeltaState, adadelta, scale_by_adadelta
 from jaxvision.optim.adagrad import ScaleByAdagradState, adagrad, scale_by_adagrad
@@ -63,7 +64,6 @@ from jaxvision.optim.ema import (
     start_average,
 )
 from jaxvision.optim.gradient_descent import gradient_descent, steepest_descent
-from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, Schedule
 from jaxvision.optim.lbfgs import lbfgs
 from jaxvision.optim.masks import Mask, everything, kernels, named
 from jaxvision.optim.minimize import Minimization, Reason, advance, minimize, start

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
+from jaxvision.hyperparameters import Scalar, ScalarOrSchedule, require
 from jaxvision.optim.base import chain, descend, map_leaves, transformation
-from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 
 
 class ScaleByAdagradState(NamedTuple):

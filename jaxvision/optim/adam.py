@@ -26,6 +26,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int, PyTree
 
+from jaxvision.hyperparameters import Scalar, ScalarOrSchedule, require
 from jaxvision.optim.base import (
     chain,
     descend,
@@ -34,7 +35,6 @@ from jaxvision.optim.base import (
     transformation,
     zeros_like,
 )
-from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 
 
 class ScaleByAdamState(NamedTuple):

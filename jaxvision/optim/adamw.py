@@ -12,9 +12,9 @@ decay, not biases and norms, where theirs decay everything: `mask=everything` is
 
 import optax
 
+from jaxvision.hyperparameters import Scalar, ScalarOrSchedule, require
 from jaxvision.optim.adam import scale_by_adam
 from jaxvision.optim.base import chain, descend
-from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 from jaxvision.optim.masks import Mask, kernels
 from jaxvision.optim.regularize import l2
 

@@ -27,9 +27,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from jaxvision.hyperparameters import Scalar, require
 from jaxvision.optim.adam import scale_by_adam
 from jaxvision.optim.base import chain, descend, map_leaves, transformation
-from jaxvision.optim.hyperparameters import Scalar, require
 
 
 class ScaleByRandomRatesState(NamedTuple):

@@ -54,9 +54,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from jaxvision.hyperparameters import Scalar, require_whole
 from jaxvision.optim.alrao import log_interpolate, require_interval
 from jaxvision.optim.base import map_leaves, transformation
-from jaxvision.optim.hyperparameters import Scalar, require_whole
 
 Heads = dict[str, Float[Array, "copies ..."]]  # {"kernel": [copies, d, c], "bias": [copies, c]}
 

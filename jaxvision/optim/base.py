@@ -16,7 +16,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
+from jaxvision.hyperparameters import Scalar, ScalarOrSchedule, require
 
 
 class DescendState(NamedTuple):

@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
+from jaxvision.hyperparameters import Scalar, require
 from jaxvision.optim.base import map_leaves, transformation
-from jaxvision.optim.hyperparameters import Scalar, require
 from jaxvision.optim.masks import Mask, everything, resolve
 
 

@@ -9,8 +9,8 @@ scale_by_adam(), descend(rate)). A schedule inside counts from the moment it is 
 
 import optax
 
+from jaxvision.hyperparameters import Scalar, require
 from jaxvision.optim.base import transformation
-from jaxvision.optim.hyperparameters import Scalar, require
 
 
 def delayed(transform: optax.GradientTransformation, start: Scalar) -> optax.GradientTransformation:

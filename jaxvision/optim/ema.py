@@ -30,6 +30,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int, PyTree
 
+from jaxvision.hyperparameters import Scalar, require
 from jaxvision.optim.base import (
     check_given,
     find_states,
@@ -37,7 +38,6 @@ from jaxvision.optim.base import (
     one_minus_power,
     transformation,
 )
-from jaxvision.optim.hyperparameters import Scalar, require
 
 
 class AverageState(NamedTuple):

@@ -17,8 +17,8 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from jaxvision.hyperparameters import Scalar, require
 from jaxvision.optim.descent import Method, Step, along_lines
-from jaxvision.optim.hyperparameters import Scalar, require
 from jaxvision.optim.line_search import Point, dot
 
 

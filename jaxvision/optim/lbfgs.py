@@ -21,8 +21,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxvision.hyperparameters import require_whole
 from jaxvision.optim.descent import Method, along_lines
-from jaxvision.optim.hyperparameters import require_whole
 from jaxvision.optim.line_search import dot
 
 

@@ -22,8 +22,8 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from jaxvision.hyperparameters import Scalar, require, require_whole
 from jaxvision.optim.descent import Method
-from jaxvision.optim.hyperparameters import Scalar, require, require_whole
 from jaxvision.optim.lbfgs import lbfgs
 from jaxvision.optim.line_search import Point
 

@@ -28,7 +28,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxvision.optim.hyperparameters import Scalar, require, require_whole
+from jaxvision.hyperparameters import Scalar, require, require_whole
 
 
 def bayes_init(copies: int) -> Float[Array, " copies"]:

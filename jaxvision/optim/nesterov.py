@@ -31,6 +31,7 @@ from typing import NamedTuple
 import optax
 from jaxtyping import PyTree
 
+from jaxvision.hyperparameters import Scalar, ScalarOrSchedule, require
 from jaxvision.optim.base import (
     chain,
     descend,
@@ -39,7 +40,6 @@ from jaxvision.optim.base import (
     transformation,
     zeros_like,
 )
-from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
 
 
 class LeadState(NamedTuple):

@@ -31,8 +31,8 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
+from jaxvision.hyperparameters import Scalar, Whole, require, require_whole
 from jaxvision.optim.base import find_states, map_leaves, transformation
-from jaxvision.optim.hyperparameters import Scalar, Whole, require, require_whole
 
 
 class PlateauState(NamedTuple):

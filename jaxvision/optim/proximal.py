@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxvision.optim.hyperparameters import Scalar, ScalarOrSchedule, require
+from jaxvision.hyperparameters import Scalar, ScalarOrSchedule, require
 from jaxvision.optim.masks import Mask, kernels
 from jaxvision.optim.regularize import regularizer
 

@@ -27,8 +27,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
+from jaxvision.hyperparameters import ScalarOrSchedule, require
 from jaxvision.optim.base import chain, check_given, map_leaves, transformation
-from jaxvision.optim.hyperparameters import ScalarOrSchedule, require
 from jaxvision.optim.masks import Mask, kernels, resolve
 
 

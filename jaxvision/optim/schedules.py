@@ -37,7 +37,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxvision.optim.hyperparameters import (
+from jaxvision.hyperparameters import (
     Scalar,
     ScalarOrSchedule,
     Schedule,

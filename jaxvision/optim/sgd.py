@@ -8,8 +8,8 @@ https://doi.org/10.1214/aoms/1177729586. With g_t the gradient at w_t:
 
 import optax
 
+from jaxvision.hyperparameters import ScalarOrSchedule
 from jaxvision.optim.base import descend
-from jaxvision.optim.hyperparameters import ScalarOrSchedule
 
 
 def sgd(learning_rate: ScalarOrSchedule) -> optax.GradientTransformation:

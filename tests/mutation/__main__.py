@@ -17,9 +17,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.mutation import augment, checkpoint, data, models, ops, optim, train
+from tests.mutation import augment, checkpoint, data, models, ops, optim, package, train
 
 PARTS = {
+    ".": package,
     "optim": optim,
     "ops": ops,
     "models": models,

@@ -2,7 +2,8 @@
 
 ARGUMENTS = "tests/augment/test_arguments.py"
 TESTS = {
-    "arguments": [ARGUMENTS],
+    "coin": [ARGUMENTS],
+    "fill": [ARGUMENTS],
     "example": ["tests/augment/test_crop.py", "tests/augment/test_affine.py", ARGUMENTS],
     "compose": ["tests/augment/test_compose.py", ARGUMENTS],
     "flip": ["tests/augment/test_flip.py"],
@@ -15,16 +16,11 @@ TESTS = {
 }
 
 MUTANTS = {
-    "arguments": [
-        ("low <= value if", "low < value if"),
-        ("low < value\n", "low <= value\n"),
-        ("value <= high if", "value < high if"),
-        ("value < high\n", "value <= high\n"),
-        ("if isinstance(value, jax.core.Tracer):\n        return\n", ""),
-        ("not whole or (", "("),
-        ("jax.core.Tracer) and value < low", "jax.core.Tracer) and value <= low"),
-        ("and fill not in words", "and False"),
+    "coin": [
         ("jnp.asarray(probability, jnp.float32)", "probability"),
+    ],
+    "fill": [
+        ("and fill not in words", "and False"),
         ("if color.shape not in ((), (channels,)):", "if False:"),
     ],
     "example": [
