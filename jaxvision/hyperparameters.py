@@ -48,5 +48,10 @@ def require_whole(name: str, value: Whole, *, low: int, remedy: str | None = Non
         raise ValueError(_message(name, f"a whole number from {low} on", value, remedy))
 
 
+def is_zero(value: Scalar) -> bool:
+    """Whether it is known to be 0; a traced value might be anything."""
+    return not isinstance(value, jax.core.Tracer) and value == 0
+
+
 def _message(name, rule, value, remedy):
     return f"`{name}` must be {rule}, got {value}" + (f"; {remedy}." if remedy else ".")

@@ -35,7 +35,8 @@ from typing import ClassVar
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxvision.models.layers import Conv, Dtype, Features, Network, check_image_size
+from jaxvision.hyperparameters import Scalar
+from jaxvision.models.layers import Conv, Dropout, Dtype, Features, Network, check_image_size
 from jaxvision.ops.local_response import local_response_normalization
 from jaxvision.ops.pooling import adaptive_average_pool, max_pool
 
@@ -51,6 +52,7 @@ class AlexNet2012(Network):
         num_classes: width of the head; None for no head, and then the logits are the last feature.
         groups: parts of the channels that conv2, conv4 and conv5 keep apart; 1 for one GPU.
         hidden: widths of fc6 and fc7. With () and no head there are the convolutions only.
+        dropout: share of each hidden layer that is dropped in training.
         dtype: what is computed in, up to the head.
         remat: whether the backward pass computes each layer's activations again, to save memory.
 
@@ -60,6 +62,7 @@ class AlexNet2012(Network):
 
     groups: int = 2
     hidden: tuple[int, ...] = (4096, 4096)
+    dropout: Scalar = 0.5
     dtype: Dtype = None
     remat: bool = False
     image_size: ClassVar[int | None] = 227
@@ -86,7 +89,7 @@ class AlexNet2012(Network):
         dense = partial(nn.Dense, dtype=self.dtype, kernel_init=gaussian, bias_init=ones)
         for i, width in enumerate(self.hidden, 6):
             x = nn.relu(dense(width, name=f"fc{i}")(x))
-            x = nn.Dropout(0.5, deterministic=not train, name=f"dropout{i}")(x)
+            x = Dropout(self.dropout, train, name=f"dropout{i}")(x)
             features[f"fc{i}"] = x
         if self.num_classes is not None:
             x = nn.Dense(self.num_classes, kernel_init=gaussian, name="head")(x)
@@ -104,6 +107,7 @@ class AlexNet(Network):
     """
 
     hidden: tuple[int, ...] = (4096, 4096)
+    dropout: Scalar = 0.5
     dtype: Dtype = None
     remat: bool = False
     image_size: ClassVar[int | None] = 224
@@ -127,7 +131,7 @@ class AlexNet(Network):
         )
         dense = partial(nn.Dense, dtype=self.dtype, kernel_init=nn.initializers.he_normal())
         for i, width in enumerate(self.hidden, 6):
-            x = nn.Dropout(0.5, deterministic=not train, name=f"dropout{i}")(x)
+            x = Dropout(self.dropout, train, name=f"dropout{i}")(x)
             x = features[f"fc{i}"] = nn.relu(dense(width, name=f"fc{i}")(x))
         if self.num_classes is not None:
             x = nn.Dense(self.num_classes, name="head")(x)

@@ -37,9 +37,11 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
+from jaxvision.hyperparameters import Scalar
 from jaxvision.models.layers import (
     BatchNorm,
     Conv,
+    Dropout,
     Dtype,
     Features,
     Network,
@@ -61,7 +63,7 @@ class DenseLayer(nn.Module):
 
     growth: int
     bottleneck: bool
-    dropout: float
+    dropout: Scalar
     train: bool
     dtype: Dtype
 
@@ -76,7 +78,7 @@ class DenseLayer(nn.Module):
             conv = partial(Conv, padding=window // 2, use_bias=False, dtype=self.dtype)
             x = conv(features, window, name=f"conv{i}")(x)
             x = checkpoint_name(x, "convolution")
-            x = nn.Dropout(self.dropout, deterministic=not self.train, name=f"dropout{i}")(x)
+            x = Dropout(self.dropout, self.train, name=f"dropout{i}")(x)
         return x
 
 
@@ -84,7 +86,7 @@ class Transition(nn.Module):
     """Fewer channels and half the height and width: [b, h, w, n] -> [b, h//2, w//2, features]."""
 
     features: int
-    dropout: float
+    dropout: Scalar
     train: bool
     dtype: Dtype
 
@@ -92,7 +94,7 @@ class Transition(nn.Module):
     def __call__(self, x: Float[Array, "b h w n"]) -> Float[Array, "b h//2 w//2 features"]:
         x = BatchNorm(self.train, relu=True, name="bn")(x)
         x = Conv(self.features, 1, use_bias=False, dtype=self.dtype, name="conv")(x)
-        x = nn.Dropout(self.dropout, deterministic=not self.train, name="dropout")(x)
+        x = Dropout(self.dropout, self.train, name="dropout")(x)
         return average_pool(x, 2, 2)
 
 
@@ -123,7 +125,7 @@ class DenseNet(Network):
     stem_features: int
     bottleneck: bool = True
     compression: float = 0.5
-    dropout: float = 0.0
+    dropout: Scalar = 0.0
     dtype: Dtype = None
     remat: bool = False
     image_size: ClassVar[int | None] = 224

@@ -34,13 +34,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxvision.models.layers import (
-    ConvUnit,
-    Dtype,
-    Features,
-    Network,
-    check_image_size,
-)
+from jaxvision.hyperparameters import Scalar
+from jaxvision.models.layers import ConvUnit, Dropout, Dtype, Features, Network, check_image_size
 from jaxvision.ops.local_response import local_response_normalization
 from jaxvision.ops.pooling import adaptive_average_pool, average_pool, ceil_padding, max_pool
 
@@ -104,7 +99,7 @@ class AuxiliaryHead(nn.Module):
         x = self.unit(128, 1, name="conv")(x).reshape(x.shape[0], -1)
         he = nn.initializers.he_normal()
         x = nn.relu(nn.Dense(1024, dtype=self.dtype, kernel_init=he, name="dense")(x))
-        x = nn.Dropout(0.7, deterministic=not self.train, name="dropout")(x)
+        x = Dropout(0.7, self.train, name="dropout")(x)
         return nn.Dense(self.num_classes, name="head")(x)
 
 
@@ -125,7 +120,7 @@ class GoogLeNet2014(Network):
     """
 
     auxiliary: bool = False
-    dropout: float = 0.4
+    dropout: Scalar = 0.4
     dtype: Dtype = None
     remat: bool = False
     image_size: ClassVar[int | None] = 224
@@ -163,7 +158,7 @@ class GoogLeNet2014(Network):
                 features[aux] = head(self.auxiliary_grid(x))
         x = features["pooled"] = x.mean(axis=(1, 2))
         if self.num_classes is not None:
-            x = nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)
+            x = Dropout(self.dropout, train, name="dropout")(x)
             x = nn.Dense(self.num_classes, name="head")(x)
         return x, features
 
@@ -178,7 +173,7 @@ class GoogLeNet2014(Network):
 class GoogLeNet(GoogLeNet2014):
     """torchvision's network: the same one with other constants, those of the module's docstring."""
 
-    dropout: float = 0.2
+    dropout: Scalar = 0.2
     minimum_size: ClassVar[int] = 15
     batch_norm: ClassVar[bool] = True
     largest: ClassVar[int] = 3

@@ -31,7 +31,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxvision.models.layers import ConvUnit, Dtype, Features, Network, check_image_size
+from jaxvision.hyperparameters import Scalar
+from jaxvision.models.layers import ConvUnit, Dropout, Dtype, Features, Network, check_image_size
 from jaxvision.ops.pooling import adaptive_average_pool, average_pool, max_pool
 
 Unit = Callable[..., nn.Module]
@@ -187,7 +188,7 @@ class InceptionV3(Network):
     """
 
     auxiliary: bool = False
-    dropout: float = 0.5
+    dropout: Scalar = 0.5
     dtype: Dtype = None
     remat: bool = False
     image_size: ClassVar[int | None] = 299
@@ -217,7 +218,7 @@ class InceptionV3(Network):
 
         x = features["pooled"] = x.mean(axis=(1, 2))
         if self.num_classes is not None:
-            x = nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)
+            x = Dropout(self.dropout, train, name="dropout")(x)
             x = nn.Dense(self.num_classes, name="head")(x)
         return x, features
 

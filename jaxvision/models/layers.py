@@ -1,17 +1,20 @@
-"""What the models share: the type of their features, the rules of their doors, and three layers.
+"""What the models share: the type of their features, the rules of their doors, and four layers.
 
 `Conv` and `BatchNorm` are Flax's in what they store ("kernel", "bias"; "scale", "bias", "mean",
 "var") and `jaxvision.ops` in what they compute, whose forms are the faster ones; `ConvUnit` is
-one after the other, as the Inception networks have them. Everything else comes from Flax.
+one after the other, as the Inception networks have them. `Dropout` is Flax's with a rate that may
+be traced. Everything else comes from Flax.
 """
 
 from typing import Any, ClassVar
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
+from jaxvision.hyperparameters import Scalar, is_zero, require
 from jaxvision.ops.batch_norm import batch_norm, batch_norm_relu, normalize
 from jaxvision.ops.conv2d import conv2d
 
@@ -99,6 +102,33 @@ class Conv(nn.Module):
         stride = _pair(self.stride)
         y = conv2d(x, kernel, stride=stride, padding=padding, groups=self.groups)
         return y if bias is None else y + bias.reshape(1, 1, 1, -1)
+
+
+class Dropout(nn.Module):
+    """Sets entries to zero at random in training, and divides the others by their probability.
+
+    Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov, "Dropout", JMLR 15, 2014, section 10:
+    so the mean stays, and evaluation needs no factor. For the same key, Flax's to the bit.
+
+    Attributes:
+        rate: the probability of a zero, in [0, 1); may be a traced array, to sweep over.
+        train: without, nothing happens.
+
+    Raises:
+        ValueError: if `rate` is a number outside [0, 1).
+    """
+
+    rate: Scalar
+    train: bool
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        require("rate", self.rate, "[0, 1)", "0.5 drops half of the entries")
+        if not self.train or is_zero(self.rate):
+            return x
+        kept = 1 - jnp.asarray(self.rate, jnp.float32)
+        mask = jax.random.bernoulli(self.make_rng("dropout"), kept, x.shape)
+        return jnp.where(mask, x / kept.astype(x.dtype), 0)
 
 
 class BatchNorm(nn.Module):

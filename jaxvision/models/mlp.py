@@ -16,7 +16,8 @@ from collections.abc import Callable
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxvision.models.layers import Dtype, Features, Network
+from jaxvision.hyperparameters import Scalar
+from jaxvision.models.layers import Dropout, Dtype, Features, Network
 
 
 class MLP(Network):
@@ -31,6 +32,7 @@ class MLP(Network):
         activation: after every hidden layer; the features are what it returns.
         kernel_init: of the hidden kernels; choose it for the activation
             (`nn.initializers.lecun_normal()` for tanh).
+        dropout: share of every hidden layer that is dropped in training; the paper has none.
         dtype: what is computed in; parameters and logits stay float32.
 
     Raises:
@@ -40,6 +42,7 @@ class MLP(Network):
     widths: tuple[int, ...] = (256, 128)
     activation: Callable[[Array], Array] = nn.relu
     kernel_init: nn.initializers.Initializer = nn.initializers.he_normal()
+    dropout: Scalar = 0.0
     dtype: Dtype = None
 
     def __post_init__(self) -> None:
@@ -54,13 +57,13 @@ class MLP(Network):
     def __call__(
         self, images: Float[Array, "b h w c"], *, train: bool
     ) -> tuple[Float[Array, "b classes"], Features]:
-        del train  # the same function in training and in evaluation
         features = {}
         x = images.reshape(images.shape[0], -1)
         for i, width in enumerate(self.widths):
             name = f"hidden{i + 1}"
             dense = nn.Dense(width, kernel_init=self.kernel_init, dtype=self.dtype, name=name)
             x = features[name] = self.activation(dense(x))
+            x = Dropout(self.dropout, train, name=f"dropout{i + 1}")(x)
         if self.num_classes is not None:
             x = nn.Dense(self.num_classes, name="head")(x)
         return x, features

@@ -24,7 +24,8 @@ from typing import ClassVar
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxvision.models.layers import Conv, Dtype, Features, Network, check_image_size
+from jaxvision.hyperparameters import Scalar
+from jaxvision.models.layers import Conv, Dropout, Dtype, Features, Network, check_image_size
 from jaxvision.ops.pooling import ceil_padding, max_pool
 
 # Name, channels and kernel of each convolution in each mlpconv layer; the last of all is the head.
@@ -45,6 +46,7 @@ class NiN(Network):
     Attributes:
         num_classes: channels of the last 1x1 convolution; None for none, and then the logits are
             `pooled`.
+        dropout: share of pool1 and pool2 that is dropped in training.
         dtype: what is computed in, up to the head.
         remat: whether the backward pass computes each mlpconv layer's activations again, to save
             memory.
@@ -53,6 +55,7 @@ class NiN(Network):
         ValueError: if `num_classes` is below 1, or the images are below 4 x 4.
     """
 
+    dropout: Scalar = 0.5
     dtype: Dtype = None
     remat: bool = False
     image_size: ClassVar[int | None] = 32
@@ -69,7 +72,7 @@ class NiN(Network):
             x, outputs = (nn.remat(mlpconv) if self.remat else mlpconv)(self, x)
             features |= outputs
             if number < 3:
-                x = nn.Dropout(0.5, deterministic=not train, name=f"dropout{number}")(x)
+                x = Dropout(self.dropout, train, name=f"dropout{number}")(x)
 
         features["pooled"] = x.mean(axis=(1, 2))
         if self.num_classes is None:

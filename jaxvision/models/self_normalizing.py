@@ -15,6 +15,7 @@ belong together: selu, kernels drawn with variance 1 / fan_in (LeCun), and alpha
 import flax.linen as nn
 from jaxtyping import Array, Float
 
+from jaxvision.hyperparameters import Scalar, is_zero
 from jaxvision.models.layers import Dtype, Features, Network
 from jaxvision.ops.activations import selu
 from jaxvision.ops.alpha_dropout import alpha_dropout
@@ -38,7 +39,7 @@ class SelfNormalizingMLP(Network):
     """
 
     widths: tuple[int, ...] = (256,) * 8
-    dropout: float = 0.05
+    dropout: Scalar = 0.05
     dtype: Dtype = None
 
     def __post_init__(self) -> None:
@@ -61,7 +62,7 @@ class SelfNormalizingMLP(Network):
             kernel_init = nn.initializers.lecun_normal()
             x = selu(nn.Dense(width, kernel_init=kernel_init, dtype=self.dtype, name=name)(x))
             features[name] = x
-            if train and self.dropout > 0:
+            if train and not is_zero(self.dropout):
                 x = alpha_dropout(x, self.dropout, self.make_rng("dropout"))
         if self.num_classes is not None:
             x = nn.Dense(self.num_classes, name="head")(x)

@@ -28,9 +28,11 @@ from typing import ClassVar
 import flax.linen as nn
 from jaxtyping import Array, Float
 
+from jaxvision.hyperparameters import Scalar
 from jaxvision.models.layers import (
     BatchNorm,
     Conv,
+    Dropout,
     Dtype,
     Features,
     Network,
@@ -56,6 +58,7 @@ class VGG(Network):
         batch_norm: whether there is one between each convolution and its ReLU.
         local_response: whether relu1_1 is normalized over neighbouring channels.
         hidden: widths of fc6 and fc7.
+        dropout: share of fc6 and fc7 that is dropped in training.
         pool: (x, window, stride) -> x behind each stage; `average_pool` for Gatys' style transfer.
         dtype: what is computed in, up to the head.
         remat: whether the backward pass computes each stage's activations again, to save memory.
@@ -69,6 +72,7 @@ class VGG(Network):
     batch_norm: bool = False
     local_response: bool = False
     hidden: tuple[int, ...] = (4096, 4096)
+    dropout: Scalar = 0.5
     pool: Callable[[Array, int, int], Array] = max_pool
     dtype: Dtype = None
     remat: bool = False
@@ -90,7 +94,7 @@ class VGG(Network):
         dense = partial(nn.Dense, dtype=self.dtype, kernel_init=nn.initializers.he_normal())
         for i, width in enumerate(self.hidden, 6):
             x = nn.relu(dense(width, name=f"fc{i}")(x))
-            x = nn.Dropout(0.5, deterministic=not train, name=f"dropout{i}")(x)
+            x = Dropout(self.dropout, train, name=f"dropout{i}")(x)
             features[f"fc{i}"] = x
         if self.num_classes is not None:
             x = nn.Dense(self.num_classes, name="head")(x)

@@ -15,26 +15,27 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from jaxvision.hyperparameters import Scalar, require
+
 SATURATION = -1.7580993408473766  # -lambda alpha of selu
 
 
 def alpha_dropout(
-    x: Float[Array, "*shape"], rate: float, key: Key[Array, ""]
+    x: Float[Array, "*shape"], rate: Scalar, key: Key[Array, ""]
 ) -> Float[Array, "*shape"]:
     """Sets entries to the value at which `selu` saturates, and keeps mean 0 and variance 1.
 
     Args:
         x: what a layer of `selu` returned.
-        rate: 1 - q, the share that is dropped; the paper takes 0.05 to 0.1.
+        rate: 1 - q, the share that is dropped, may be a traced array; the paper takes 0.05 to 0.1.
         key: decides which.
 
     Raises:
         ValueError: if `rate` is not in [0, 1).
     """
-    if not 0 <= rate < 1:
-        raise ValueError(f"`rate` must be in [0, 1), got {rate}.")
+    require("rate", rate, "[0, 1)")
     q = 1 - rate
     a = (q + SATURATION**2 * q * (1 - q)) ** -0.5
     b = -a * (1 - q) * SATURATION
     kept = jax.random.bernoulli(key, q, x.shape)
-    return a * jnp.where(kept, x, SATURATION) + b
+    return (a * jnp.where(kept, x, SATURATION) + b).astype(x.dtype)

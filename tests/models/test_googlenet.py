@@ -12,7 +12,7 @@ import pytest
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from jaxvision.models.googlenet import GoogLeNet, GoogLeNet2014, Inception
-from jaxvision.models.layers import ConvUnit
+from jaxvision.models.layers import ConvUnit, Dropout
 from jaxvision.ops.platform import PLAIN, form
 
 
@@ -85,8 +85,8 @@ def dropouts(model, h, w):
     rates = {}
 
     def record(call, args, kwargs, context):
-        if isinstance(context.module, nn.Dropout) and context.method_name == "__call__":
-            assert not context.module.deterministic
+        if isinstance(context.module, Dropout) and context.method_name == "__call__":
+            assert context.module.train
             rates["/".join(context.module.path)] = context.module.rate
         return call(*args, **kwargs)
 

@@ -54,6 +54,20 @@ def test_parts_that_cannot_be_are_refused(problem, accumulate, message):
         step(problem.state(), first_batch(problem))
 
 
+def test_parts_of_a_batch_do_not_drop_the_same(problem):
+    def metrics(logits, batch):  # 0 if what was dropped is the same in both parts
+        return {"difference": (1 - 2 * batch["label"]) * logits[:, 0]}
+
+    model, batch = MLP(10, widths=(32,), dropout=0.5), first_batch(problem)
+    # Part 0 has the even rows, part 1 the odd ones: here they have the same images.
+    batch |= {"image": jnp.repeat(batch["image"][:32], 2, axis=0), "label": jnp.arange(64) % 2}
+    step = make_train_step(
+        model, problem.optimizer, metrics=metrics, normalize=problem.normalization, accumulate=2
+    )
+    state = init_state(model, problem.optimizer, jnp.zeros(SIZE), key())
+    assert abs(step(state, batch)[1]["difference"]) > 0.1
+
+
 def test_an_augmentation_has_another_key_in_every_step_and_the_same_when_repeated(problem):
     def augment(key, batch):
         return batch | {"image": jax.random.uniform(key, batch["image"].shape)}
