@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "inspect": {"ops"},
     "train": {"optim", "ops"},
     "checkpoint": {"train"},
+    "selection": {"data", "inspect", "ops", "train"},
     "classification": {
         "augment",
         "checkpoint",
@@ -30,6 +31,7 @@ MAY_IMPORT = {
         "models",
         "ops",
         "optim",
+        "selection",
         "train",
     },
     "cli": {"classification", "inspect", "models", "train"},

@@ -1,53 +1,24 @@
-"""From a configuration to what the loop takes: data, feeds, network, optimizer and steps."""
+"""From a configuration to the data: splits, feeds and normalisation. `job.py` has what learns."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import Mesh
 
-from jaxvision import augment, optim
 from jaxvision.classification.config import TrainConfig
+from jaxvision.classification.job import OPTIMIZERS, make_network
 from jaxvision.data.batches import Feed, load_resident, open_feed
 from jaxvision.data.sources import Source, open_data
 from jaxvision.data.splits import Splits, complete_splits
 from jaxvision.data.views import Fitted, Subset
-from jaxvision.models import MODELS, Network, make_model
+from jaxvision.models import MODELS, make_model
 from jaxvision.names import lookup
-from jaxvision.ops.losses import categorical_cross_entropy
 from jaxvision.ops.normalization import Normalization, normalization_of
-from jaxvision.train.mesh import gather_on, make_mesh, parse_mesh, shardings_on
-from jaxvision.train.state import TrainState, init_state
-from jaxvision.train.step import (
-    Augment,
-    accuracy,
-    cross_entropy,
-    make_eval_step,
-    make_train_step,
-    mirrored,
-)
+from jaxvision.train.mesh import make_mesh, parse_mesh
 from jaxvision.train.tensorboard import check_installed
 
-OPTIMIZERS = {
-    "adadelta": optim.adadelta,
-    "adagrad": optim.adagrad,
-    "adam": optim.adam,
-    "adam_uncorrected": optim.adam_uncorrected,
-    "adamax": optim.adamax,
-    "adamw": optim.adamw,
-    "centered_rmsprop": optim.centered_rmsprop,
-    "ema_momentum": optim.ema_momentum,
-    "heavy_ball": optim.heavy_ball,
-    "momentum": optim.momentum,
-    "nadam": optim.nadam,
-    "nesterov": optim.nesterov,
-    "rmsprop": optim.rmsprop,
-    "sgd": optim.sgd,
-}
 EVAL_BATCH = 256
 STATISTICS_SAMPLE = 5_000  # images of a streamed set that the normalisation is computed from
 
@@ -56,14 +27,6 @@ class Feeds(NamedTuple):
     train: Feed
     validation: Feed
     test: Feed
-
-
-class Job(NamedTuple):
-    """What is trained, by what steps."""
-
-    init: Callable[[], TrainState]
-    train_step: Callable
-    eval_step: Callable
 
 
 def check_names(config: TrainConfig) -> None:
@@ -156,108 +119,3 @@ def normalization_for(feed: Feed, source: Source) -> Normalization:
         return normalization_of(load_resident(Subset(source, part))["image"] for part in parts)
     images = jax.device_get(feed.data["image"])
     return normalization_of(images[i : i + 1000] for i in range(0, len(images), 1000))
-
-
-def make_network(config: TrainConfig, num_classes: int | None) -> Network:
-    """The network, that computes as the configuration says.
-
-    Raises:
-        ValueError: if the network has no bfloat16 or no remat.
-    """
-    options = {}
-    if config.dtype != "float32":
-        options["dtype"] = jnp.dtype(config.dtype)
-    if config.remat:
-        options["remat"] = True
-    fields = {field.name for field in dataclasses.fields(make_model(config.model, num_classes))}
-    for option in options:
-        if option not in fields:
-            raise ValueError(
-                f"`{option}` cannot be chosen for {config.model}: leave it out, or take another "
-                "network"
-            )
-    return make_model(config.model, num_classes, **options)
-
-
-def make_job(
-    config: TrainConfig,
-    splits: Splits,
-    feed: Feed,
-    normalization: Normalization,
-    mesh: Mesh | None,
-) -> Job:
-    """The steps, and how the state begins."""
-    classes = len(splits.train.classes)
-    image_shape = splits.train[0]["image"].shape
-
-    def smoothed(logits, batch):
-        return categorical_cross_entropy(
-            logits, batch["label"], batch["mask"], config.label_smoothing
-        )
-
-    def metrics(logits, batch):
-        # The loss that is shown has no smoothing: it compares with that of validation and test.
-        return {"loss": cross_entropy(logits, batch), **accuracy(logits, batch)}
-
-    model = make_network(config, classes)
-    optimizer = OPTIMIZERS[config.optimizer](_learning_rate(config, feed))
-    if config.weight_decay:
-        optimizer = optax.chain(optim.l2(config.weight_decay), optimizer)
-    averaged = {} if config.average_decay is None else {"average_decay": config.average_decay}
-    whole = {} if mesh is None else {"gather": gather_on(mesh)}
-    train_step = make_train_step(
-        model,
-        optimizer,
-        smoothed,
-        metrics,
-        normalization,
-        augment=augmentation(config, classes, image_shape[2]),
-        accumulate=config.accumulate,
-        **averaged,
-        **whole,
-    )
-    views = (mirrored,) if config.test_flip else ()
-    eval_step = make_eval_step(model, normalize=normalization, views=views)
-
-    def init() -> TrainState:
-        return init_state(
-            model,
-            optimizer,
-            jnp.zeros((1, *image_shape)),
-            jax.random.key(config.seed),
-            average=bool(averaged),
-            shardings=None if mesh is None else shardings_on(mesh),
-        )
-
-    return Job(init, train_step, eval_step)
-
-
-def augmentation(config: TrainConfig, classes: int, channels: int) -> Augment | None:
-    """What the configuration asks for, in the order of its fields; None for nothing."""
-    single, mixing = [], []
-    if config.flip:
-        single.append(augment.horizontal_flip())
-    if config.crop_padding:
-        single.append(augment.pad_and_crop(config.crop_padding, "reflect"))
-    if config.shift or config.zoom or config.rotation or config.shear:
-        affine = (config.shift, config.zoom, config.rotation, config.shear)
-        single.append(augment.random_affine(*affine))
-    if config.color:
-        saturation = config.color if channels == 3 else 0.0
-        single.append(augment.color_jitter(config.color, config.color, saturation))
-    if config.erase:
-        single.append(augment.random_erasing(config.erase))
-    if config.mixup:
-        mixing.append(augment.mixup(config.mixup, classes))
-    if config.cutmix:
-        mixing.append(augment.cutmix(config.cutmix, classes))
-    if not single and not mixing:
-        return None
-    alone = [augment.per_example(augment.compose(*single))] if single else []
-    return augment.compose(*alone, *mixing)
-
-
-def _learning_rate(config: TrainConfig, feed: Feed) -> optim.ScalarOrSchedule:
-    if config.schedule == "constant":
-        return config.learning_rate
-    return optim.schedules.cosine(config.learning_rate, config.epochs * feed.steps)

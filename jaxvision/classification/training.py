@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import jax
 from rich.console import Console
 
 from jaxvision.checkpoint.checkpoint import list_checkpoints, restore_checkpoint
@@ -15,6 +16,7 @@ from jaxvision.checkpoint.writer import CheckpointWriter
 from jaxvision.classification import report, setup
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.directory import find_run, make_directory, new_run
+from jaxvision.classification.job import make_job
 from jaxvision.classification.memory import memory_explained
 from jaxvision.classification.record import check_same, read_config, record_of
 from jaxvision.data.splits import Splits
@@ -26,6 +28,7 @@ from jaxvision.train.epoch import EvalEpoch, NonFiniteError
 from jaxvision.train.export import save_variables
 from jaxvision.train.fit import Progress, fit_epochs, start
 from jaxvision.train.interruption import InterruptedRunError, Interruption
+from jaxvision.train.job import Job
 from jaxvision.train.lock import lock_run
 from jaxvision.train.mesh import on_host
 from jaxvision.train.processes import agree, gather, is_first
@@ -45,7 +48,7 @@ class Run(NamedTuple):
     interruption: Interruption
     splits: Splits
     feeds: setup.Feeds
-    job: setup.Job
+    job: Job
 
 
 def train(
@@ -138,8 +141,17 @@ def _run(
         for note in notes:
             display.note(note)
         normalization = Normalization(*(tuple(v) for v in then["normalization"].values()))
-    job = setup.make_job(config, splits, feeds.train, normalization, mesh)
-    progress = start(job.init())  # what cannot work is refused here: nothing is written before
+    job = make_job(
+        config,
+        len(splits.train.classes),
+        splits.train[0]["image"].shape,
+        config.epochs * feeds.train.steps,
+        normalization,
+        mesh,
+    )
+    progress = start(
+        job.init(jax.random.key(config.seed))
+    )  # what cannot work is refused here: nothing is written before
     path = config.out or make_directory(config, stack)
     run = Run(config, path, display, interruption, splits, feeds, job)
     if resume:

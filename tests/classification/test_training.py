@@ -194,9 +194,9 @@ def test_a_loss_that_is_not_finite_stops_with_what_was_good(tmp_path):
 
 
 def test_after_a_good_epoch_the_message_names_the_checkpoint_that_is_kept(tmp_path, monkeypatch):
-    import jaxvision.classification.setup as setup
+    import jaxvision.classification.job as job
 
-    make = setup.make_train_step
+    make = job.make_train_step
 
     def make_broken(*args, **kwargs):
         train_step = make(*args, **kwargs)
@@ -207,7 +207,7 @@ def test_after_a_good_epoch_the_message_names_the_checkpoint_that_is_kept(tmp_pa
 
         return break_later
 
-    monkeypatch.setattr(setup, "make_train_step", make_broken)
+    monkeypatch.setattr(job, "make_train_step", make_broken)
     config = TrainConfig(model="mlp", batch_size=64, checkpoint_seconds=0.0, out=tmp_path / "run")
     with pytest.raises(NonFiniteError, match=r"at step 54 and the 9 before it") as caught:
         train(config, quiet())

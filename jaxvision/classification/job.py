@@ -1,0 +1,161 @@
+"""What is trained, from a configuration: network, optimizer, augmentation and steps."""
+
+import dataclasses
+from types import SimpleNamespace
+from typing import TypeAlias
+
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+from jaxtyping import Array, Key
+
+from jaxvision import augment, optim
+from jaxvision.classification.config import TrainConfig
+from jaxvision.hyperparameters import is_zero
+from jaxvision.models import Network, make_model
+from jaxvision.ops.losses import categorical_cross_entropy
+from jaxvision.ops.normalization import Normalization
+from jaxvision.train.job import Job
+from jaxvision.train.mesh import gather_on, shardings_on
+from jaxvision.train.state import TrainState, init_state
+from jaxvision.train.step import (
+    Augment,
+    accuracy,
+    cross_entropy,
+    make_eval_step,
+    make_train_step,
+    mirrored,
+)
+
+Settings: TypeAlias = TrainConfig | SimpleNamespace
+"""A configuration; in a sweep, with the names of one, and traced arrays for some of its numbers."""
+
+OPTIMIZERS = {
+    "adadelta": optim.adadelta,
+    "adagrad": optim.adagrad,
+    "adam": optim.adam,
+    "adam_uncorrected": optim.adam_uncorrected,
+    "adamax": optim.adamax,
+    "adamw": optim.adamw,
+    "centered_rmsprop": optim.centered_rmsprop,
+    "ema_momentum": optim.ema_momentum,
+    "heavy_ball": optim.heavy_ball,
+    "momentum": optim.momentum,
+    "nadam": optim.nadam,
+    "nesterov": optim.nesterov,
+    "rmsprop": optim.rmsprop,
+    "sgd": optim.sgd,
+}
+
+
+def make_network(config: Settings, num_classes: int | None) -> Network:
+    """The network, that computes as the configuration says.
+
+    Raises:
+        ValueError: if the network has no bfloat16 or no remat.
+    """
+    options = {}
+    if config.dtype != "float32":
+        options["dtype"] = jnp.dtype(config.dtype)
+    if config.remat:
+        options["remat"] = True
+    fields = {field.name for field in dataclasses.fields(make_model(config.model, num_classes))}
+    for option in options:
+        if option not in fields:
+            raise ValueError(
+                f"`{option}` cannot be chosen for {config.model}: leave it out, or take another "
+                "network"
+            )
+    return make_model(config.model, num_classes, **options)
+
+
+def make_job(
+    config: Settings,
+    classes: int,
+    image_shape: tuple[int, ...],
+    steps: int,
+    normalization: Normalization,
+    mesh: Mesh | None = None,
+) -> Job:
+    """The steps, and how the state begins.
+
+    Args:
+        config: what decides them.
+        classes: of the data.
+        image_shape: [h, w, c].
+        steps: of the whole training, for the schedule.
+        normalization: of the pixels.
+        mesh: the devices; None for one.
+    """
+
+    def smoothed(logits, batch):
+        return categorical_cross_entropy(
+            logits, batch["label"], batch["mask"], config.label_smoothing
+        )
+
+    def metrics(logits, batch):
+        # The loss that is shown has no smoothing: it compares with that of validation and test.
+        return {"loss": cross_entropy(logits, batch), **accuracy(logits, batch)}
+
+    model = make_network(config, classes)
+    optimizer = OPTIMIZERS[config.optimizer](_learning_rate(config, steps))
+    if not is_zero(config.weight_decay):
+        optimizer = optax.chain(optim.l2(config.weight_decay), optimizer)
+    averaged = {} if config.average_decay is None else {"average_decay": config.average_decay}
+    whole = {} if mesh is None else {"gather": gather_on(mesh)}
+    train_step = make_train_step(
+        model,
+        optimizer,
+        smoothed,
+        metrics,
+        normalization,
+        augment=augmentation(config, classes, image_shape[2]),
+        accumulate=config.accumulate,
+        **averaged,
+        **whole,
+    )
+    views = (mirrored,) if config.test_flip else ()
+    eval_step = make_eval_step(model, normalize=normalization, views=views)
+
+    def init(key: Key[Array, ""]) -> TrainState:
+        return init_state(
+            model,
+            optimizer,
+            jnp.zeros((1, *image_shape)),
+            key,
+            average=bool(averaged),
+            shardings=None if mesh is None else shardings_on(mesh),
+        )
+
+    return Job(init, train_step, eval_step)
+
+
+def augmentation(config: Settings, classes: int, channels: int) -> Augment | None:
+    """What the configuration asks for, in the order of its fields; None for nothing."""
+    single, mixing = [], []
+    if config.flip:
+        single.append(augment.horizontal_flip())
+    if config.crop_padding:
+        single.append(augment.pad_and_crop(config.crop_padding, "reflect"))
+    affine = (config.shift, config.zoom, config.rotation, config.shear)
+    if not all(map(is_zero, affine)):
+        single.append(augment.random_affine(*affine))
+    if not is_zero(config.color):
+        saturation = config.color if channels == 3 else 0.0
+        single.append(augment.color_jitter(config.color, config.color, saturation))
+    if not is_zero(config.erase):
+        single.append(augment.random_erasing(config.erase))
+    if not is_zero(config.mixup):
+        mixing.append(augment.mixup(config.mixup, classes))
+    if not is_zero(config.cutmix):
+        mixing.append(augment.cutmix(config.cutmix, classes))
+    if not single and not mixing:
+        return None
+    alone = [augment.per_example(augment.compose(*single))] if single else []
+    return augment.compose(*alone, *mixing)
+
+
+def _learning_rate(config: Settings, steps: int) -> optim.ScalarOrSchedule:
+    if config.schedule == "constant":
+        return config.learning_rate
+    return optim.schedules.cosine(config.learning_rate, steps)
