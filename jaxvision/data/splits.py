@@ -31,10 +31,11 @@ def stratified_split(
     A pure function of its arguments. Rows within a part ascend.
 
     Raises:
-        ValueError: if the fractions are not positive or do not add up to 1, or a class has fewer
-            examples than there are parts.
+        ValueError: if the fractions are not positive or do not add up to 1, a class has fewer
+            examples than there are parts, or the seed is negative.
     """
-    if min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
+    check_seed(seed)
+    if not (min(fractions) > 0 and abs(sum(fractions) - 1) <= 1e-9):  # nor is a NaN
         raise ValueError(
             f"`fractions` must be positive and add up to 1, got {tuple(fractions)}; "
             "make the held-out parts smaller."
@@ -62,6 +63,35 @@ def stratified_split(
         for part, chosen in enumerate(np.split(rows, np.cumsum(sizes)[:-1])):
             parts[part].append(chosen)
     return [np.sort(np.concatenate(chosen)) for chosen in parts]
+
+
+def train_validation_test(
+    source: Source,
+    *,
+    validation_fraction: float = 0.1,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+) -> Splits:
+    """Divides one source, all there is, into three parts with its class proportions.
+
+    What a data set comes divided into is better kept: `complete_splits` adds the missing parts
+    only.
+
+    Args:
+        source: the examples.
+        validation_fraction: the part of them that decides when to stop, and which model to take.
+        test_fraction: the part of them that the chosen model is measured on, once.
+        seed: which examples go where.
+
+    Raises:
+        ValueError: as `complete_splits`.
+    """
+    return complete_splits(
+        {"train": source},
+        validation_fraction=validation_fraction,
+        test_fraction=test_fraction,
+        seed=seed,
+    )
 
 
 def complete_splits(
@@ -103,8 +133,21 @@ def complete_splits(
                 f"{counts[scarce]}. Add "
                 "some, or leave the class out."
             )
-        fractions = (1 - sum(missing.values()), *missing.values())
-        first, *others = stratified_split(train.labels, fractions, seed)
-        cut = {name: Subset(train, rows) for name, rows in zip(missing, others, strict=True)}
-        return Splits(**({**dataset, "train": Subset(train, first)} | cut))
+        fractions = {"train": 1 - sum(missing.values())} | missing
+        parts = stratified_split(train.labels, tuple(fractions.values()), seed)
+        for (name, fraction), rows in zip(fractions.items(), parts, strict=True):
+            if not rows.size:
+                arguments = " and ".join(f"`{part}_fraction`" for part in missing)
+                raise ValueError(
+                    f"{arguments} must leave each part an example, but of {len(train)} the "
+                    f"fraction {fraction:.2g} for {name} has none. Make it larger, or add examples."
+                )
+        cut = {name: Subset(train, rows) for name, rows in zip(fractions, parts, strict=True)}
+        return Splits(**(dataset | cut))
     return Splits(**dataset)
+
+
+def check_seed(seed: int) -> None:
+    """Raises ValueError if a random generator cannot begin with `seed`."""
+    if seed < 0:
+        raise ValueError(f"`seed` must be at least 0, got {seed}. Take 0, 1, 2 ...")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxvision.data.sources import ArraySource, digits
-from jaxvision.data.splits import complete_splits, stratified_split
+from jaxvision.data.splits import complete_splits, stratified_split, train_validation_test
 
 counts = st.lists(st.integers(3, 60), min_size=1, max_size=12)
 weights = st.lists(st.integers(1, 20), min_size=3, max_size=3)
@@ -65,11 +65,40 @@ def test_parts_that_the_data_come_with_are_kept_and_only_the_others_are_cut():
     assert complete_splits(whole) == (whole["train"], whole["validation"], whole["test"])
 
 
+def test_one_source_is_divided_in_three():
+    splits = train_validation_test(source(60), validation_fraction=0.2, test_fraction=0.3, seed=4)
+    assert [len(part) for part in splits] == [30, 12, 18]
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate([part.rows for part in splits])), np.arange(60)
+    )
+    for part in splits:
+        counts = np.bincount(part.labels)
+        assert counts.tolist() == [len(part) // 3] * 3
+
+
+def test_one_source_is_divided_as_a_data_set_that_has_only_a_training_part():
+    for options in ({}, {"validation_fraction": 0.3, "test_fraction": 0.1, "seed": 7}):
+        for part, other in zip(
+            train_validation_test(digits()["train"], **options),
+            complete_splits(digits(), **options),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(part.rows, other.rows)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: stratified_split(np.zeros(9, int), (0.9, 0.2), 0), r"`fractions` .* add up to 1"),
         (lambda: stratified_split(np.zeros(9, int), (1.1, -0.1), 0), r"`fractions` .* positive"),
+        (
+            lambda: stratified_split(np.zeros(9, int), (float("nan"), 0.5), 0),
+            r"`fractions` .* got \(nan, 0.5\)",
+        ),
+        (
+            lambda: stratified_split(np.zeros(9, int), (0.5, 0.5), -1),
+            r"`seed` must be at least 0, got -1. Take",
+        ),
         (
             lambda: stratified_split(np.array([0, 0, 0, 1, 1]), (0.5, 0.3, 0.2), 0),
             r"at least 3 examples of each class.*class 1 has 2",
@@ -94,6 +123,20 @@ def test_parts_that_the_data_come_with_are_kept_and_only_the_others_are_cut():
                 {"train": source()}, validation_fraction=0.6, test_fraction=0.5
             ),
             r"`fractions` must be positive",
+        ),
+        (
+            lambda: train_validation_test(source(9), validation_fraction=0.01),
+            r"`validation_fraction` and `test_fraction` must leave .* of 9 .*0.01 for validation",
+        ),
+        (
+            lambda: complete_splits(
+                {"train": source(9), "test": source()}, validation_fraction=0.99
+            ),
+            r"^`validation_fraction` must leave .* of 9 .* 0.01 for train has none. Make it larger",
+        ),
+        (
+            lambda: train_validation_test(source(9), test_fraction=1.0),
+            r"`test_fraction` must be in \(0, 1\), got 1.0",
         ),
     ],
 )
