@@ -7,12 +7,12 @@ has not improved for `patience` epochs, and answer with the parameters that had 
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeAlias
 
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
 from jaxvision.train.epoch import (
     MAX_SKIPPED,
@@ -27,15 +27,16 @@ from jaxvision.train.epoch import (
 from jaxvision.train.state import TrainState, Variables
 from jaxvision.train.step import means
 
-Score = Callable[[dict[str, float]], Any]  # validation metrics -> what is to be large
+Metric: TypeAlias = float | Float[Array, ""]  # an array where a program decides (a sweep's)
+Score = Callable[[dict[str, Metric]], Any]  # validation metrics -> what is to be large
 
 
-def by_accuracy(metrics: dict[str, float]) -> tuple[float, float]:
+def by_accuracy(metrics: dict[str, Metric]) -> tuple[Metric, Metric]:
     """Higher accuracy is better; of equal accuracies, the one with the lower loss."""
     return metrics["accuracy"], -metrics["loss"]
 
 
-def by_loss(metrics: dict[str, float]) -> float:
+def by_loss(metrics: dict[str, Metric]) -> Metric:
     """Lower loss is better."""
     return -metrics["loss"]
 

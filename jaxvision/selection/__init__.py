@@ -1,0 +1,1 @@
+"""Model selection: sweeps of hyperparameters, seeds and folds, trained at once and compared."""
