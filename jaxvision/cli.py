@@ -1,4 +1,4 @@
-"""The `jaxvision` command: train, evaluate, predict, models, summary.
+"""The `jaxvision` command: train, sweep, evaluate, predict, models, summary.
 
 Everything that needs JAX is imported by the sub-command that uses it: `--help` answers at once.
 """
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from jaxvision.classification import config as options
+from jaxvision.classification.sweep_config import Sweep
 
 DESCRIPTION = "A functional deep-learning toolkit for vision in JAX."
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
@@ -56,6 +57,30 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
         values = {name: value for group in groups for name, value in vars(group).items()}
         _train(options.TrainConfig(**values), given, config, resume, allow_changed)
 
+    @app.command
+    def sweep(
+        search: Annotated[Sweep, tyro.conf.arg(name="")],
+        main: Annotated[options.Main, tyro.conf.arg(name="")],
+        reading: Annotated[options.Data, group],
+        augmentation: Annotated[options.Augmentation, group],
+        training: Annotated[options.Training, group],
+        compute: Annotated[options.Compute, group],
+        record: Annotated[options.Record, group],
+        config: Path | None = None,
+        resume: Path | None = None,
+    ) -> None:
+        """Train an image classifier with many settings at once, choose the best, and test it.
+
+        --help-all shows the other options: of the data, augmentation, training, compute and record.
+
+        Args:
+            config: Settings from a file, JSON or TOML, by the options' names; options win.
+            resume: Go on with the sweep in this directory, as it began; other options are refused.
+        """
+        groups = (main, reading, augmentation, training, compute, record)
+        values = {name: value for group in groups for name, value in vars(group).items()}
+        _sweep(search, options.TrainConfig(**values), given, config, resume)
+
     for command in (evaluate, predict, models, summary):
         app.command(command)
     return app
@@ -69,10 +94,7 @@ def _train(
     allow_changed: tuple[str, ...],
 ) -> None:
     if settings is not None:
-        from jaxvision.classification.config_file import read_settings
-
-        read = {name: v for name, v in read_settings(settings).items() if name not in given}
-        config, given = dataclasses.replace(config, **read), given | read.keys()
+        config, given = _with_settings(config, given, settings)
     _start_processes(config)
 
     from jaxvision.classification import record, training
@@ -93,6 +115,41 @@ def _train(
             allow_changed=allow_changed,
             interruption=interruption,
         )
+
+
+def _sweep(
+    asked: Sweep,
+    config: options.TrainConfig,
+    given: frozenset[str],
+    settings: Path | None,
+    resume: Path | None,
+) -> None:
+    if settings is not None:
+        config, _ = _with_settings(config, given, settings)
+    others = sorted(given - {"resume"})
+    if resume is not None and others:
+        raise ValueError(
+            f"--resume goes on as the sweep began: leave out --{others[0].replace('_', '-')}"
+        )
+
+    from jaxvision.classification.sweep import resume_sweep, run_sweep
+    from jaxvision.train.interruption import Interruption
+
+    with Interruption() as interruption:
+        if resume is not None:
+            resume_sweep(resume, interruption=interruption)
+        else:
+            run_sweep(config, asked, interruption=interruption)
+
+
+def _with_settings(
+    config: options.TrainConfig, given: frozenset[str], settings: Path
+) -> tuple[options.TrainConfig, frozenset[str]]:
+    """The configuration with what a file sets and the command line does not; all that is set."""
+    from jaxvision.classification.config_file import read_settings
+
+    read = {name: v for name, v in read_settings(settings).items() if name not in given}
+    return dataclasses.replace(config, **read), given | read.keys()
 
 
 def _start_processes(config: options.TrainConfig) -> None:

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
+from jaxvision.classification.job import make_network
 from jaxvision.classification.record import read_config
-from jaxvision.classification.setup import eval_batch, make_network, open_splits
+from jaxvision.classification.setup import eval_batch, open_splits
 from jaxvision.data.batches import open_feed
 from jaxvision.data.images import fit_image, read_image
 from jaxvision.data.sources import Source, open_data

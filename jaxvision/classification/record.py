@@ -71,17 +71,25 @@ def read_config(path: Path) -> TrainConfig:
         FileNotFoundError: if there is no run.
         ValueError: if its `config.json` is damaged or of another version of jaxvision.
     """
-    record = files.read_config(path)
     try:
-        values = dict(record["config"])
-        if values["data_dir"] is not None:
-            values["data_dir"] = Path(values["data_dir"])
-        return TrainConfig(**values)
+        return config_of(files.read_config(path))
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"{path / files.CONFIG} cannot be understood ({error}): it is damaged, or of another "
             "version of jaxvision. Train anew."
         ) from error
+
+
+def config_of(record: dict[str, Any]) -> TrainConfig:
+    """The configuration in a record.
+
+    Raises:
+        KeyError, TypeError: if there is none, or one of other fields.
+    """
+    values = dict(record["config"])
+    if values["data_dir"] is not None:
+        values["data_dir"] = Path(values["data_dir"])
+    return TrainConfig(**values)
 
 
 def check_same(

@@ -1,6 +1,7 @@
 """What a step can do beside: parts of a batch, augmentation, an average, views, bfloat16."""
 
 import chex
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from jaxvision import optim
 from jaxvision.models import MLP, make_model
+from jaxvision.models.layers import BatchNorm
 from jaxvision.train import init_state, make_eval_step, make_train_step, mirrored
 
 SIZE = (1, 8, 8, 1)
@@ -66,6 +68,34 @@ def test_parts_of_a_batch_do_not_drop_the_same(problem):
     )
     state = init_state(model, problem.optimizer, jnp.zeros(SIZE), key())
     assert abs(step(state, batch)[1]["difference"]) > 0.1
+
+
+def test_a_part_has_every_second_row_so_that_rows_stay_on_their_device():
+    class Mean(nn.Module):
+        @nn.compact
+        def __call__(self, images, *, train):
+            x = BatchNorm(train, momentum=0.5, name="bn")(images)
+            return nn.Dense(2)(x.reshape(len(x), -1)), {}
+
+    model, optimizer = Mean(), optim.sgd(0.1)
+    images = jnp.broadcast_to((jnp.arange(8) % 2).reshape(8, 1, 1, 1), (8, 2, 2, 1))
+    batch = {"image": images, "label": jnp.zeros(8, jnp.int32), "mask": jnp.ones(8, bool)}
+    step = make_train_step(model, optimizer, accumulate=2)
+    state, _ = step(init_state(model, optimizer, jnp.zeros((1, 2, 2, 1)), key()), batch)
+    # The even rows have the mean 0, the odd ones 1: (0 / 2 + 0) / 2 + 1 / 2. Neighbours: 3 / 8.
+    np.testing.assert_allclose(state.batch_stats["bn"]["mean"], [0.5])
+
+
+def test_an_infinite_gradient_that_is_clipped_is_left_out_all_the_same(problem):
+    def loss(logits, batch):  # the slope of the square root is infinite at 0, its value is not
+        return jnp.sqrt(jnp.maximum(logits[:, 0] - jax.lax.stop_gradient(logits[:, 0]), 0))
+
+    optimizer = optax.chain(optax.clip(1.0), optim.sgd(0.1))
+    model = make_model("softmax_regression", 10)
+    step = make_train_step(model, optimizer, loss, normalize=jnp.ones_like)
+    state = init_state(model, optimizer, jnp.zeros(SIZE), key())
+    batch = first_batch(problem) | {"image": jnp.ones((64, 8, 8, 1))}
+    assert step(state, batch)[1]["skipped"] == 1
 
 
 def test_an_augmentation_has_another_key_in_every_step_and_the_same_when_repeated(problem):

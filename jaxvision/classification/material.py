@@ -1,0 +1,104 @@
+"""What a sweep works with: the images to compare candidates on, in folds, and the plan."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxvision.classification import setup
+from jaxvision.classification.axes import with_traced
+from jaxvision.classification.config import TrainConfig
+from jaxvision.classification.job import make_job
+from jaxvision.classification.sweep_config import Sweep
+from jaxvision.data.batches import load_resident
+from jaxvision.data.duplicates import check_disjoint, without_copies
+from jaxvision.data.folds import Folds, repeated_subsamples, stratified_folds
+from jaxvision.data.sources import ArraySource
+from jaxvision.data.splits import Splits
+from jaxvision.models import make_model
+from jaxvision.ops.normalization import Normalization, normalization_of
+from jaxvision.selection.hyperparameters import Hyperparameters
+from jaxvision.selection.plan import Plan
+from jaxvision.selection.spaces import Candidate
+from jaxvision.train.job import Job
+
+
+class Material(NamedTuple):
+    """What a sweep works with."""
+
+    splits: Splits
+    plan: Plan
+    normalization: Normalization
+
+
+def read_material(config: TrainConfig, asked: Sweep, note: Callable[[str], None]) -> Material:
+    """Reads the data, and makes folds of all that is not for testing.
+
+    Images that are there twice are left out of the folds; `note` is told.
+
+    Raises:
+        ValueError: if the data are not usable, an image is in two parts, or there are more folds
+            than examples of a class.
+    """
+    splits = setup.open_splits(config, note)
+    check_disjoint(splits._asdict())
+    parts = [load_resident(part) for part in (splits.train, splits.validation)]
+    data = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    folds = _folds(asked, config, data, len(parts[0]["label"]), splits.train.classes, note)
+    rows = np.unique(folds.train)
+    images = data["image"][rows[rows >= 0]]
+    normalization = normalization_of(images[i : i + 1000] for i in range(0, len(images), 1000))
+    classes, shape = len(splits.train.classes), data["image"].shape[1:]
+
+    def make_run(hyperparameters: Hyperparameters, steps: int) -> Job:
+        return make_job(with_traced(config, hyperparameters), classes, shape, steps, normalization)
+
+    plan = Plan(
+        make_run,
+        data,
+        folds,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        patience=config.patience,
+        max_skipped=config.max_skipped,
+    )
+    return Material(splits, plan, normalization)
+
+
+def _folds(
+    asked: Sweep,
+    config: TrainConfig,
+    data: dict[str, np.ndarray],
+    train: int,
+    classes: tuple[str, ...],
+    note: Callable[[str], None],
+) -> Folds:
+    if asked.folds == 1 and not asked.repeats:
+        rows = np.arange(len(data["label"]), dtype=np.int32)
+        return Folds(rows[None, :train], rows[None, train:])
+    once = without_copies(ArraySource(data["image"], data["label"], classes)).rows
+    if len(once) < len(data["label"]):
+        note(f"left out: {len(data['label']) - len(once)} images that are there twice")
+    if asked.repeats:
+        return repeated_subsamples(
+            data["label"], asked.repeats, config.validation_fraction, config.split_seed, rows=once
+        )
+    return stratified_folds(data["label"], asked.folds, config.split_seed, rows=once)
+
+
+def with_image_size(config: TrainConfig, candidates: Sequence[Candidate]) -> TrainConfig:
+    """All candidates see the same images: of the size that their networks were made for.
+
+    Raises:
+        ValueError: if they were made for different ones.
+    """
+    models = list(dict.fromkeys(candidate.get("model", config.model) for candidate in candidates))
+    sizes = {make_model(model, num_classes=None).image_size for model in models} - {None}
+    if config.image_size is None and len(sizes) > 1:
+        raise ValueError(
+            f"the models {', '.join(models)} were made for images of different sizes "
+            f"({', '.join(map(str, sorted(sizes)))} pixels a side): choose one by --image-size"
+        )
+    size = config.image_size or next(iter(sizes), None)
+    return dataclasses.replace(config, model=models[0], image_size=size)

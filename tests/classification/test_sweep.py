@@ -1,0 +1,153 @@
+"""`jaxvision sweep` from its settings to the chosen model, interrupted and resumed."""
+
+import csv
+import dataclasses
+import io
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from jaxvision.classification.classifier import evaluate
+from jaxvision.classification.config import TrainConfig
+from jaxvision.classification.sweep import resume_sweep, run_sweep
+from jaxvision.classification.sweep_config import Sweep
+from jaxvision.selection.results import read_json
+from jaxvision.train.interruption import InterruptedRunError, Interruption
+
+CONFIG = TrainConfig(model="softmax_regression", epochs=4, batch_size=64, patience=2)
+ASKED = Sweep(grid=("learning_rate=1e-5,3e-3,1e-2", "weight_decay=0,1e-3"), folds=2)
+
+
+def quiet():
+    return Console(file=io.StringIO(), width=100)
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    path, console = tmp_path_factory.mktemp("sweep") / "run", quiet()
+    run_sweep(dataclasses.replace(CONFIG, out=path), ASKED, console)
+    return path, console.file.getvalue()
+
+
+def test_everything_is_in_its_directory(swept):
+    path, _ = swept
+    result = json.loads((path / "result.json").read_text())
+    lanes = read_json(path / "lanes.json").lanes
+    assert len(lanes) == 6 * 2
+    with (path / "lanes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["learning_rate"] for row in rows[:4]] == ["1e-05"] * 4
+    assert {row["fold"] for row in rows} == {"0", "1"}
+    for name in ("heat_map.png", "parallel_coordinates.png", "learning_curves.png"):
+        assert (path / name).read_bytes()[:4] == b"\x89PNG"
+    assert result["hyperparameters"]["learning_rate"] > 1e-4
+    assert result["test"]["accuracy"] > 0.9
+
+
+def test_it_shows_every_candidate_the_best_of_them_and_what_the_curves_say(swept):
+    _, shown = swept
+    assert "6 candidates x 1 seeds x 2 folds = 12 trainings of up to 4 epochs" in shown
+    assert sum(line.strip()[1:3] == "/6" for line in shown.splitlines()) == 6
+    assert "chosen" in shown and "mean and standard error" in shown
+    assert "test accuracy" in shown and "359 images" in shown
+
+
+def test_the_chosen_model_is_a_run_like_any_other(swept):
+    path, _ = swept
+    metrics = evaluate(path / "chosen", None, "test")[0]
+    expected = json.loads((path / "result.json").read_text())["test"]
+    assert metrics == pytest.approx(expected, rel=1e-6)
+
+
+class After(Interruption):
+    """As if a signal came after so many questions."""
+
+    def __init__(self, questions):
+        super().__init__()
+        self.left = questions
+
+    def requested(self):
+        self.left -= 1
+        if self.left < 0:
+            self.signal = signal.SIGTERM
+        return super().requested()
+
+
+def test_an_interrupted_sweep_goes_on_and_ends_as_if_it_had_not_been(swept, tmp_path):
+    path, out = swept[0], tmp_path / "run"
+    config = dataclasses.replace(CONFIG, out=out, checkpoint_seconds=0.0)
+    with pytest.raises(InterruptedRunError, match=r"SIGTERM; `jaxvision sweep --resume .* goes on"):
+        run_sweep(config, ASKED, quiet(), interruption=After(25))
+    some = len(read_json(out / "lanes.json").lanes)
+    assert 0 < some < 12 and not (out / "result.json").exists()
+    console = quiet()
+    resume_sweep(out, console)
+    assert f"{some} have ended already" in console.file.getvalue()
+    assert read_json(out / "lanes.json") == read_json(path / "lanes.json")
+    then, now = (json.loads((p / "result.json").read_text()) for p in (path, out))
+    assert {**then, "seconds": 0} == {**now, "seconds": 0}
+
+
+def test_one_division_and_no_test_on_request(tmp_path):
+    asked = Sweep(grid=("learning_rate=1e-2",), folds=1, seeds=2, test=False)
+    run_sweep(dataclasses.replace(CONFIG, out=tmp_path / "run"), asked, quiet())
+    lanes = read_json(tmp_path / "run" / "lanes.json").lanes
+    assert [(one.lane.seed, one.lane.fold) for one in lanes] == [(0, None), (1, None)]
+    assert not (tmp_path / "run" / "chosen").exists()
+
+
+def test_repeats_halving_and_the_simplest(tmp_path):
+    asked = Sweep(
+        grid=("learning_rate=1e-5,1e-2", "weight_decay=0,1e-6"),
+        repeats=3,
+        halving=3,
+        simpler="weight_decay",
+        test=False,
+    )
+    console = quiet()
+    run_sweep(dataclasses.replace(CONFIG, out=tmp_path / "run"), asked, console)
+    lanes = read_json(tmp_path / "run" / "lanes.json").lanes
+    assert len(lanes) == 4 * 3
+    assert {one.ended for one in lanes if one.lane.hyperparameters["learning_rate"] < 1e-3} == {
+        "halved"
+    }
+    chosen = next(line for line in console.file.getvalue().splitlines() if "chosen" in line)
+    assert "1e-06" in chosen and "0.01" in chosen
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folds": 200}, r"`folds` must be at most \d+, the examples of the rarest class"),
+        ({"simpler": "model"}, "`simpler` must name an axis of numbers, got model"),
+        ({"grid": ("model=alexnet,vgg16,inception_v3",)}, "different sizes.*--image-size"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_trained(tmp_path, options, message):
+    asked = dataclasses.replace(ASKED, **options)
+    with pytest.raises(ValueError, match=message):
+        run_sweep(dataclasses.replace(CONFIG, out=tmp_path / "run"), asked, quiet())
+    assert not (tmp_path / "run" / "lanes.json").exists()
+
+
+def test_there_must_be_something_to_go_on_with(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no sweep: it has no sweep.json"):
+        resume_sweep(tmp_path, quiet())
+
+
+def test_the_command_line_refuses_settings_beside_resume(swept):
+    done = subprocess.run(
+        [sys.executable, "-m", "jaxvision", "sweep", "--resume", swept[0], "--epochs", "3"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        "jaxvision: error: --resume goes on as the sweep began: leave out --epochs"
+    )
