@@ -1,6 +1,7 @@
 """Trains a chunk of lanes: as many as its programs have room for, epoch after epoch."""
 
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from jaxvision.selection.lanes import DIVERGED, EPOCHS, HALVED, PATIENCE, RUNS, 
 from jaxvision.selection.plan import Plan
 from jaxvision.selection.programs import Programs
 from jaxvision.selection.results import Lane, LaneResult
-from jaxvision.train.epoch import Pace, Question, add_totals
+from jaxvision.train.epoch import TURN, Question, add_totals
 from jaxvision.train.step import means
 
 ENDED = {PATIENCE: "patience", DIVERGED: "diverged", HALVED: "halved", EPOCHS: "epochs"}
@@ -51,6 +52,21 @@ class LaneUnderWay:
         return LaneResult(self.lane, tuple(self.history), best_epoch, ENDED[self.stopped])
 
 
+class Pace:
+    """How many steps a program shall make, so that the host gets its turn about twice a second.
+
+    Chunks share one, in whatever threads they are: the number changes no bit.
+    """
+
+    def __init__(self, *, loops: bool):
+        """Args: whether a program can make more than one."""
+        self._loops, self.count = loops, 1
+
+    def measure(self, steps: int, seconds: float) -> None:
+        if self._loops:
+            self.count = max(1, int(TURN * steps / seconds))
+
+
 def train_chunk(
     plan: Plan,
     programs: Programs,
@@ -60,8 +76,7 @@ def train_chunk(
     until: int,
     stop: Question,
     observe: Observe,
-    *,
-    loops: bool,
+    pace: "Pace",
 ) -> bool:
     """Trains these lanes until the end of epoch `until`, or until they stop; updates them in place.
 
@@ -70,7 +85,7 @@ def train_chunk(
         hyperparameters: of these lanes, a value each.
         data: on the devices.
         stop: asked often; if it says True, what was not finished is left as it was.
-        loops: whether a program makes many steps.
+        pace: of the chunks before; it is told of these steps.
 
     Returns:
         whether it came to the end.
@@ -85,7 +100,6 @@ def train_chunk(
     state = _begin(programs, filled, values, data)
     state = state.replace(stopped=programs.place(np.where(idle, HALVED, state.stopped)))
     patience = NEVER if plan.patience is None else plan.patience
-    pace = Pace(loops)
     histories = [list(lane.history) for lane in lanes]
     for epoch in range(len(lanes[0].history), until):
         order, sums, first = programs.place(plan.order(pairs, epoch)), [{} for _ in lanes], 0
@@ -93,12 +107,13 @@ def train_chunk(
             if stop():
                 return False
             count = min(pace.count, plan.steps - first)
+            began = time.monotonic()
             state, totals = programs.steps(state, values, order, data, first, count)
             totals, stopped = jax.device_get((totals, state.stopped))
+            pace.measure(count, time.monotonic() - began)
             for i in range(len(lanes)):
                 made = {name: a[i, first : first + count] for name, a in totals.items()}
                 sums[i] = add_totals(sums[i], made)
-            pace.measure(count)
             observe(count * len(lanes))
             first += count
             if np.all(stopped):

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxvision.ops.platform import slow_in_loops
-from jaxvision.selection.chunk import LaneUnderWay, Observe, train_chunk
+from jaxvision.selection.chunk import LaneUnderWay, Observe, Pace, train_chunk
 from jaxvision.selection.hyperparameters import check_all_read
 from jaxvision.selection.lanes import LaneFunctions
 from jaxvision.selection.layout import Layout, choose_layout, memory_left, narrower
@@ -30,7 +30,7 @@ class Group:
         self.plan, self.fixed, self.lanes, self.chunk = plan, fixed, lanes, chunk
         self.programs: Programs | None = None
         self.layout: Layout | None = None
-        self.loops = True
+        self.pace = Pace(loops=True)
 
     def values(self, lanes: Sequence[LaneUnderWay]) -> dict[str, np.ndarray]:
         """The hyperparameters of these lanes that are no part of the program."""
@@ -81,7 +81,7 @@ class Group:
             until,
             stop,
             observe,
-            loops=self.loops,
+            self.pace,
         )
 
     def chunks(self, lanes: Sequence[LaneUnderWay]) -> list[list[LaneUnderWay]]:
@@ -91,8 +91,10 @@ class Group:
     def _functions(self, lane: LaneUnderWay) -> LaneFunctions:
         functions = self.plan.functions(self.fixed, loops=True)
         values, batch = _only(self.values([lane])), self.plan.batch()
-        self.loops = not slow_in_loops(functions.once, values, batch)
-        return functions if self.loops else self.plan.functions(self.fixed, loops=False)
+        if not slow_in_loops(functions.once, values, batch):
+            return functions
+        self.pace = Pace(loops=False)
+        return self.plan.functions(self.fixed, loops=False)
 
     @contextmanager
     def _explained(self, lane: LaneUnderWay) -> Iterator[None]:

@@ -84,4 +84,4 @@ def ranked_groups(result: SweepResult, by: str | None, metric: str) -> list[Grou
             f"{shorten(name, LONGEST)} {shorten(text[value], LONGEST)}"
             for name, text, value in zip(names, texts, values, strict=True)
         )
-    return [Group(written[key], of) for key, of in lanes.items()]
+    return [Group(written[key] or f"candidate {key}", of) for key, of in lanes.items()]

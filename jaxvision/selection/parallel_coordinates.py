@@ -33,9 +33,11 @@ def plot_parallel_coordinates(result: SweepResult, metric: str = "accuracy") -> 
         metric: see `candidate_scores`.
 
     Raises:
-        ValueError: if there is no such metric.
+        ValueError: if there is no such metric, or no hyperparameter.
     """
     scores = candidate_scores(result, metric)
+    if not result.hyperparameters:
+        raise ValueError("`result` must have a hyperparameter to give an axis to, got none.")
     means = [score.mean for score in scores if math.isfinite(score.mean)]
     names = list(result.hyperparameters)
     scales = [scale_of_hyperparameter(result, name, "hyperparameters") for name in names]

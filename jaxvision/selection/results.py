@@ -147,7 +147,7 @@ def write_json(path: Path, result: SweepResult) -> None:
         OSError: if it cannot be written.
     """
     content = {"lanes": [_encode(asdict(one)) for one in result.lanes]}
-    write_whole(path, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
+    write_whole(path, json.dumps(content, indent=1).encode() + b"\n")
 
 
 def read_json(path: Path) -> SweepResult:

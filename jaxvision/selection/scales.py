@@ -48,7 +48,7 @@ class Scale(NamedTuple):
         ticks = []
         for value, label in zip(values, labels(values), strict=True):
             place = self.place(value)
-            if not ticks or place - ticks[-1][0] >= NARROW or self.kind == "words":
+            if not ticks or place - ticks[-1][0] >= NARROW:
                 ticks.append((place, label))
         return ticks
 

@@ -141,7 +141,7 @@ def sweep_lanes(
     running, ends = set(range(len(candidates))), rounds(plan.epochs, halving)
     for until in ends:
         for group in groups:
-            yield from _train(group, running, until, stop, observe)
+            yield from train_group(group, running, until, stop, observe)
         if stop():
             return
         if halving is not None and until < plan.epochs:
@@ -152,7 +152,7 @@ def sweep_lanes(
                     yield FinishedLane(lane.result(), lane.state.best)
 
 
-def _train(
+def train_group(
     group: Group, running: set[int], until: int, stop: Question, observe: Observe
 ) -> Iterator[FinishedLane]:
     """Trains a group's running lanes until the end of epoch `until`; yields those that end."""

@@ -115,7 +115,7 @@ class TrainEpoch:
         """
         if self.program is None:
             self.program = self.lower(state).compile()
-        pace, before = Pace(self.scan), int(jax.device_get(state.step))
+        pace, before = _Pace(self.scan), int(jax.device_get(state.step))
         observe(0, 0.0)
 
         def programs() -> Iterator[tuple[Any, range, float]]:
@@ -226,7 +226,7 @@ def add_totals(sums: dict[str, float], totals: dict[str, np.ndarray]) -> dict[st
     return sums
 
 
-class Pace:
+class _Pace:
     """How many steps the next program shall make."""
 
     def __init__(self, scan: bool | None):

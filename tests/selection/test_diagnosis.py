@@ -159,6 +159,15 @@ def test_rises_that_a_lower_rate_has_ended_are_no_matter():
 
 
 def test_restarts_of_a_schedule_are_not_a_rate_too_high():
+    epochs = np.arange(1, 41)  # 2 of the last 19 are higher than the one before
+    restarts = 0.5 * ((epochs == 25) | (epochs == 35))
+    history = history_of(
+        rest(2.0, 0.2, epochs) + restarts,
+        rest(0.4, 0.97, epochs),
+        rest(1.9, 0.22, epochs),
+        rest(0.45, 0.95, epochs),
+    )
+    assert verdict(history) == "well fitted"
     once = 0.5 * (E == 15)
     assert verdict(fitted(train_loss=rest(2.0, 0.2) + once)) == "well fitted"
 
@@ -188,6 +197,7 @@ def test_overfit_by_its_loss():
         ({"loss": rest(2.0, 0.5) + np.where(E > 10, 0.06, 0)}, False),  # 8.7 % of 0.515
         ({"loss": rest(2.0, 0.5) + np.where(E > 10, 0.07, 0)}, True),  # 10.6 %
         ({"loss": rest(2.0, 0.5) + 0.5 * (E == 20)}, False),  # one bad epoch
+        ({"loss": np.maximum(rest(2.0, 0.5), 0.54) + 0.5 * (E == 20)}, False),
         ({"loss": rest(2.0, 0.5) + 0.5 * (E >= 19)}, True),  # two of three
         ({"loss": rest(0.1, 0.01) + np.where(E > 10, 0.009, 0)}, False),  # 90 % of next to nothing
         ({"loss": rest(0.1, 0.01) + np.where(E > 10, 0.012, 0)}, True),

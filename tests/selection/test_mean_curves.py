@@ -86,6 +86,17 @@ def test_one_candidate_is_named_by_all_it_has():
     assert group.label == "a 1, b x, c 0.5"
 
 
+def test_a_candidate_without_a_hyperparameter_is_named_by_its_number():
+    (group,) = ranked_groups(SweepResult((lane_of(0, {}, [0.5]),)), None, "accuracy")
+    assert group.label == "candidate 0"
+
+
+def test_long_names_and_words_leave_room_for_the_others():
+    result = SweepResult((lane_of(0, {"n" * 60: "w" * 60, "b": 1}, [0.5]),))
+    (group,) = ranked_groups(result, None, "accuracy")
+    assert group.label == f"{'n' * 19}… {'w' * 19}…, b 1"
+
+
 def test_a_hyperparameter_that_is_none_is_named():
     with pytest.raises(ValueError, match="`by` is unknown: 'd'"):
         ranked_groups(result(), "d", "accuracy")

@@ -321,9 +321,11 @@ def test_accuracies_are_in_per_cent():
     assert f"{100 * mean:.3g}" in texts
 
 
-def test_plot_parallel_coordinates_names_the_bad_metric():
+def test_plot_parallel_coordinates_names_what_is_wrong():
     with pytest.raises(ValueError, match="`metric` is unknown: 'acc'"):
         plot_parallel_coordinates(forty(), "acc")
+    with pytest.raises(ValueError, match=r"`result` must have a hyperparameter .*, got none"):
+        plot_parallel_coordinates(SweepResult((lane_of(0, {}, [0.5]),)))
 
 
 # Learning curves

@@ -83,10 +83,17 @@ def test_one_diverged_lane_puts_a_candidate_last(metric):
 def test_a_lane_without_a_best_epoch_and_an_infinite_loss_have_no_mean():
     nothing = lane_of(0, {"decay": 1.0}, [], ended="diverged")
     infinite = lane_of(1, {"decay": 2.0}, [0.9], losses=[math.inf])
+    finite = lane_of(1, {"decay": 2.0}, [0.9], seed=1)
     fine = lane_of(2, {"decay": 3.0}, [0.5])
-    scores = candidate_scores(SweepResult((nothing, infinite, fine)), "loss")
+    scores = candidate_scores(SweepResult((nothing, infinite, finite, fine)), "loss")
     assert [score.candidate for score in scores] == [2, 0, 1]
     assert math.isnan(scores[1].mean) and math.isnan(scores[2].mean)
+
+
+def test_a_sweep_without_an_epoch_has_scores_too():
+    lanes = tuple(lane_of(i, {"decay": i}, [], ended="diverged") for i in (1, 0))
+    scores = candidate_scores(SweepResult(lanes))
+    assert [(score.candidate, score.diverged) for score in scores] == [(0, 1), (1, 1)]
 
 
 def test_halved_lanes_are_counted_and_compared():

@@ -51,6 +51,14 @@ def test_a_row_a_lane():
     }
 
 
+def test_what_a_lane_lacks_does_not_change_the_order_of_the_columns():
+    history = history_of([2.0], [0.4], [2.1], [0.3])
+    no_best = LaneResult(Lane(2, {"rate": 0.5, "model": "mlp"}, 0), history, 0, "diverged")
+    rows = lane_rows(SweepResult((no_best, *two_lanes().lanes)))
+    assert list(rows[0]) == list(rows[2]) == list(lane_rows(two_lanes())[1])
+    assert rows[0]["best_validation_loss"] is None and rows[0]["last_train_loss"] == 2.0
+
+
 def test_a_row_an_epoch():
     rows = epoch_rows(two_lanes())
     assert [row["epoch"] for row in rows] == [1, 2, 3]
