@@ -3,10 +3,10 @@
     python -m benchmarks.sweep                     # 8, 32 and 128 trainings
     python -m benchmarks.sweep --lanes 32 --mnist  # MNIST too, if it is prepared
 
-Some epochs of every training, from its initial parameters on: different learning rates and seeds. "One
-after another" is the sweep's own program of one training, which is that of `fit` with the rate as
-an argument; so the figures compare layouts and nothing else. "Compiled each by itself" is what a
-loop over `fit` does, against a sweep, both with all that they compile.
+Whole trainings of some epochs, with different learning rates and seeds. "One after another" is the
+sweep's own program of one training, which is that of `fit` with the rate as an argument; so the
+figures compare layouts and nothing else. The last figure of each network is another: a loop over
+`fit` against a sweep, both with all that they compile.
 """
 
 import dataclasses

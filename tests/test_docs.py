@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from jaxvision.classification import config
+from jaxvision.classification.sweep_config import Sweep
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 OPTIONS = {
     f"--{name.replace('_', '-')}" for group in config.GROUPS for name in group.__dataclass_fields__
 } | {"--resume", "--config", "--allow-changed", "--help", "--help-all", "--no-compilation-cache"}
+OPTIONS |= {f"--{name.replace('_', '-')}" for name in Sweep.__dataclass_fields__}
 
 
 def blocks(page, language):
@@ -31,21 +33,23 @@ def test_links_lead_somewhere(page):
         assert target.startswith("https://") or (DOCS / target).exists(), target
 
 
-def trainings():
+def commands():
     for page in PAGES:
         for block in blocks(page, "bash"):
             for line in block.replace("\\\n", " ").splitlines():
-                _, found, words = line.partition("jaxvision train")
+                found = re.search(r"jaxvision (train|sweep)(.*)", line)
                 if found:
+                    words = found[2]
                     yield pytest.param(shlex.split(words.rstrip('"'), comments=True), id=line[:60])
 
 
-@pytest.mark.parametrize("words", list(trainings()))
+@pytest.mark.parametrize("words", list(commands()))
 def test_commands_have_options_that_there_are(words):
     assert {word for word in words if word.startswith("--")} <= OPTIONS
 
 
 def test_options_that_are_described_are_there():
-    text = (DOCS / "training.md").read_text() + (DOCS / "scaling.md").read_text()
+    pages = ("training.md", "scaling.md", "model_selection.md")
+    text = "".join((DOCS / page).read_text() for page in pages)
     named = set(re.findall(r"`(--[a-z-]+)", text))
     assert named and named <= OPTIONS, named - OPTIONS
