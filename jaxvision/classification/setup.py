@@ -34,23 +34,27 @@ def check_names(config: TrainConfig) -> None:
 
     Raises:
         ValueError: if the model or the optimizer is unknown, the network does not compute in this
-            way, the mesh is not of these devices, or a package is missing.
+            way, a batch cannot be gone through in so many parts, or a package is missing.
     """
     lookup("model", config.model, MODELS)
     lookup("optimizer", config.optimizer, OPTIMIZERS)
     make_network(config, num_classes=None)
     if config.tensorboard:
         check_installed()
+    if config.batch_size % config.accumulate:
+        raise ValueError(
+            f"`accumulate` must divide the batch size, {config.batch_size}, got {config.accumulate}"
+        )
+
+
+def check_mesh(config: TrainConfig) -> None:
+    """Raises ValueError if the mesh is not of these devices, or they cannot share the batches."""
     mesh = mesh_of(config)
     if mesh is not None and config.batch_size % (mesh.size * config.accumulate):
         raise ValueError(
             f"`batch_size` must be a multiple of the {mesh.size} devices times the "
             f"{config.accumulate} part(s) that each batch is gone through in, got "
             f"{config.batch_size}"
-        )
-    if config.batch_size % config.accumulate:
-        raise ValueError(
-            f"`accumulate` must divide the batch size, {config.batch_size}, got {config.accumulate}"
         )
 
 

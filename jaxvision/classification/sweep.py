@@ -45,6 +45,10 @@ from jaxvision.train.export import save_variables
 from jaxvision.train.interruption import InterruptedRunError, Interruption
 from jaxvision.train.lock import lock_run
 
+NOT_USED = (
+    *("mesh", "coordinator", "processes", "process_id", "feed", "workers", "keep"),
+    *("tensorboard", "profile"),
+)
 SWEEP, LANES, CHOSEN = "sweep.json", "lanes.json", "chosen"
 
 
@@ -75,6 +79,7 @@ def run_sweep(
     display, interruption = Display(console or Console()), interruption or Interruption()
     asked.check()
     candidates = candidates_of(asked, config)
+    _check_usable(config)
     config = with_image_size(config, candidates)
     for candidate in candidates:
         setup.check_names(dataclasses.replace(config, **settings_of(candidate)))
@@ -216,6 +221,16 @@ def _simplicity(text: str | None, candidate: Candidate) -> Callable | None:
             f"{', '.join(candidate)}"
         )
     return lambda hyperparameters: sign * hyperparameters[name]
+
+
+def _check_usable(config: TrainConfig) -> None:
+    for name in NOT_USED:
+        value, default = getattr(config, name), getattr(TrainConfig, name)
+        if value != default:
+            raise ValueError(
+                f"`{name}` is for a single training, and a sweep has none of it, got {value}: "
+                "leave it out. (Trainings of a sweep are spread over all devices by themselves.)"
+            )
 
 
 def _directory(config: TrainConfig, resume: bool, stack: ExitStack) -> Path:

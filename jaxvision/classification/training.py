@@ -88,6 +88,7 @@ def train(
     display = Display(console or Console(), quiet=not is_first())
     going_on = find_run(config.out, resume)
     setup.check_names(config)
+    setup.check_mesh(config)
     if config.compilation_cache:
         cache_programs()
     with ExitStack() as stack:

@@ -1,6 +1,6 @@
 """Model selection: sweeps of hyperparameters, seeds and folds, trained at once and compared.
 
-    candidates -> plan -> sweep -> scores -> choose -> train again -> test once
+candidates -> plan -> sweep -> scores -> choose -> train again -> test once
 """
 
 from jaxvision.selection.diagnosis import Diagnosis, diagnose

@@ -135,6 +135,16 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(tmp_path, options,
     assert not (tmp_path / "run" / "lanes.json").exists()
 
 
+@pytest.mark.parametrize(
+    "setting", [{"mesh": "data=2"}, {"feed": "streaming"}, {"tensorboard": True}, {"keep": 3}]
+)
+def test_what_a_sweep_would_ignore_is_refused(tmp_path, setting):
+    (name,) = setting
+    with pytest.raises(ValueError, match=f"`{name}` is for a single training.*leave it out"):
+        run_sweep(dataclasses.replace(CONFIG, **setting, out=tmp_path / "run"), ASKED, quiet())
+    assert not (tmp_path / "run").exists()
+
+
 def test_there_must_be_something_to_go_on_with(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds no sweep: it has no sweep.json"):
         resume_sweep(tmp_path, quiet())
