@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
 
 from jaxvision.selection.lanes import DIVERGED, EPOCHS, HALVED, PATIENCE, RUNS, Data, LaneState
 from jaxvision.selection.plan import Plan
@@ -67,87 +66,114 @@ class Pace:
             self.count = max(1, int(TURN * steps / seconds))
 
 
-def train_chunk(
-    plan: Plan,
-    programs: Programs,
-    lanes: list[LaneUnderWay],
-    hyperparameters: dict[str, np.ndarray],
-    data: Data,
-    until: int,
-    stop: Question,
-    observe: Observe,
-    pace: "Pace",
-) -> bool:
-    """Trains these lanes until the end of epoch `until`, or until they stop; updates them in place.
+class Chunk:
+    """Some lanes on their way through an epoch after the other."""
 
-    Args:
-        lanes: all with the same number of epochs made; at most as many as `programs` are for.
-        hyperparameters: of these lanes, a value each.
+    def __init__(
+        self,
+        plan: Plan,
+        programs: Programs,
+        lanes: list[LaneUnderWay],
+        hyperparameters: dict[str, np.ndarray],
+        data: Data,
+    ):
+        """Args:
+        plan: of the sweep.
+        programs: for at least as many lanes.
+        lanes: all with the same number of epochs made.
+        hyperparameters: a value for each of these lanes.
         data: on the devices.
-        stop: asked often; if it says True, what was not finished is left as it was.
-        pace: of the chunks before; it is told of these steps.
+        """
+        self.plan, self.programs, self.lanes, self.data = plan, programs, lanes, data
+        # What is missing to a full chunk is filled with copies of a lane that are stopped already.
+        filled = [*lanes, *[lanes[-1]] * (programs.width - len(lanes))]
+        idle = np.arange(len(filled)) >= len(lanes)
+        self._pairs = [lane.rows_and_order for lane in filled]
+        self._values = programs.place(
+            {name: np.resize(v, len(filled)) for name, v in hyperparameters.items()}
+        )
+        self._validation = programs.place(plan.validation(self._pairs))
+        state = self._begin(filled)
+        self.state = state.replace(stopped=programs.place(np.where(idle, HALVED, state.stopped)))
+        self.stopped = idle
+        self.histories = [list(lane.history) for lane in lanes]
 
-    Returns:
-        whether it came to the end.
-    """
-    # What is missing to a full chunk is filled with copies of a lane that are stopped already.
-    filled = [*lanes, *[lanes[-1]] * (programs.width - len(lanes))]
-    idle = np.arange(len(filled)) >= len(lanes)
-    values = {name: np.resize(v, len(filled)) for name, v in hyperparameters.items()}
-    values = programs.place(values)
-    pairs = [lane.rows_and_order for lane in filled]
-    validation = programs.place(plan.validation(pairs))
-    state = _begin(programs, filled, values, data)
-    state = state.replace(stopped=programs.place(np.where(idle, HALVED, state.stopped)))
-    patience = NEVER if plan.patience is None else plan.patience
-    histories = [list(lane.history) for lane in lanes]
-    for epoch in range(len(lanes[0].history), until):
-        order, sums, first = programs.place(plan.order(pairs, epoch)), [{} for _ in lanes], 0
-        while first < plan.steps:
-            if stop():
+    def train(self, until: int, stop: Question, observe: Observe, pace: Pace) -> bool:
+        """Trains until the end of epoch `until`, or until all lanes have stopped.
+
+        Args:
+            until: epochs made then, those before included.
+            stop: asked often; if it says True, the lanes are left as they were.
+            observe: see `Observe`.
+            pace: of the chunks before; it is told of these steps.
+
+        Returns:
+            whether it came to the end; then the lanes are where this is.
+        """
+        for epoch in range(len(self.histories[0]), until):
+            sums = self._train_epoch(epoch, stop, observe, pace)
+            if sums is None:
                 return False
-            count = min(pace.count, plan.steps - first)
-            began = time.monotonic()
-            state, totals = programs.steps(state, values, order, data, first, count)
-            totals, stopped = jax.device_get((totals, state.stopped))
+            self._finish_epoch(sums)
+            if np.all(self.stopped):
+                break
+        state = jax.device_get(self.state)
+        for i, lane in enumerate(self.lanes):
+            lane.state = jax.tree.map(lambda x, i=i: x[i], state)
+            lane.history, lane.stopped = self.histories[i], int(lane.state.stopped)
+            if lane.goes_on and until == self.plan.epochs:
+                lane.stopped = EPOCHS
+        return True
+
+    def _begin(self, lanes: list[LaneUnderWay]) -> LaneState:
+        place = self.programs.place
+        if lanes[0].state is None:
+            seeds = place(np.array([lane.lane.seed for lane in lanes], np.uint32))
+            return self.programs.init(self._values, seeds, self.data)
+        return place(jax.tree.map(lambda *x: _stacked(x), *[lane.state for lane in lanes]))
+
+    def _train_epoch(
+        self, epoch: int, stop: Question, observe: Observe, pace: Pace
+    ) -> list[dict[str, float]] | None:
+        """The totals of each lane; None if it was stopped."""
+        order = self.programs.place(self.plan.order(self._pairs, epoch))
+        sums, first = [{} for _ in self.lanes], 0
+        while first < self.plan.steps and not np.all(self.stopped):
+            if stop():
+                return None
+            count, began = min(pace.count, self.plan.steps - first), time.monotonic()
+            self.state, totals = self.programs.steps(
+                self.state, self._values, order, self.data, first, count
+            )
+            totals, self.stopped = jax.device_get((totals, self.state.stopped))
             pace.measure(count, time.monotonic() - began)
-            for i in range(len(lanes)):
+            for i in range(len(self.lanes)):
                 made = {name: a[i, first : first + count] for name, a in totals.items()}
                 sums[i] = add_totals(sums[i], made)
-            observe(count * len(lanes))
+            observe(count * len(self.lanes))
             first += count
-            if np.all(stopped):
-                break
-        state, measured = programs.finish(state, values, validation, data, patience)
-        measured, epochs, steps, stopped = jax.device_get(
-            (measured, state.epoch, state.train.step, state.stopped)
+        return sums
+
+    def _finish_epoch(self, sums: list[dict[str, float]]) -> None:
+        patience = NEVER if self.plan.patience is None else self.plan.patience
+        self.state, totals = self.programs.finish(
+            self.state, self._values, self._validation, self.data, patience
         )
-        for i, history in enumerate(histories):
-            if epochs[i] > len(history):
-                record = {
-                    "epoch": len(history) + 1,
-                    "step": int(steps[i]),
-                    "skipped": int(sums[i]["skipped"]),
-                    "train": means(sums[i]),
-                    "validation": means(add_totals({}, {n: a[i] for n, a in measured.items()})),
-                }
-                history.append(record)
-        if np.all(stopped):
-            break
-    state = jax.device_get(state)
-    for i, lane in enumerate(lanes):
-        lane.state = jax.tree.map(lambda x, i=i: x[i], state)
-        lane.history, lane.stopped = histories[i], int(lane.state.stopped)
-        if lane.goes_on and until == plan.epochs:
-            lane.stopped = EPOCHS
-    return True
-
-
-def _begin(programs: Programs, lanes: list[LaneUnderWay], values: PyTree, data: Data) -> LaneState:
-    if lanes[0].state is None:
-        seeds = programs.place(np.array([lane.lane.seed for lane in lanes], np.uint32))
-        return programs.init(values, seeds, data)
-    return programs.place(jax.tree.map(lambda *x: _stacked(x), *[lane.state for lane in lanes]))
+        totals, epochs, steps, self.stopped = jax.device_get(
+            (totals, self.state.epoch, self.state.train.step, self.state.stopped)
+        )
+        for i, history in enumerate(self.histories):
+            if epochs[i] > len(history):  # else it had stopped before the end
+                measured = {name: a[i] for name, a in totals.items()}
+                history.append(
+                    {
+                        "epoch": len(history) + 1,
+                        "step": int(steps[i]),
+                        "skipped": int(sums[i]["skipped"]),
+                        "train": means(sums[i]),
+                        "validation": means(add_totals({}, measured)),
+                    }
+                )
 
 
 def _stacked(leaves: Sequence[Any]) -> Any:

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 
 from jaxvision.ops.platform import slow_in_loops
-from jaxvision.selection.chunk import LaneUnderWay, Observe, Pace, train_chunk
+from jaxvision.selection.chunk import Chunk, LaneUnderWay, Observe, Pace
 from jaxvision.selection.hyperparameters import check_all_read
-from jaxvision.selection.lanes import LaneFunctions
+from jaxvision.selection.lanes import Data, LaneFunctions
 from jaxvision.selection.layout import Layout, choose_layout, memory_left, narrower
 from jaxvision.selection.plan import Plan
 from jaxvision.selection.programs import Programs, put_whole
@@ -26,8 +26,17 @@ class Group:
         fixed: dict[str, Value],
         lanes: list[LaneUnderWay],
         chunk: int | None,
+        placed: dict[int, Data],
     ):
+        """Args:
+        plan: of the sweep.
+        fixed: the hyperparameters that all lanes have in common.
+        lanes: in the order in which they are trained.
+        chunk: at most so many a program; None to choose.
+        placed: the data on so many devices, for all groups to share.
+        """
         self.plan, self.fixed, self.lanes, self.chunk = plan, fixed, lanes, chunk
+        self._placed = placed
         self.programs: Programs | None = None
         self.layout: Layout | None = None
         self.pace = Pace(loops=True)
@@ -58,7 +67,10 @@ class Group:
     def _programs(self, functions: LaneFunctions, lanes: Sequence[LaneUnderWay]) -> Programs:
         some = [lanes[i % len(lanes)] for i in range(self.layout.width)]
         pairs = [lane.rows_and_order for lane in some]
-        self.data = put_whole(self.plan.data, self.layout)
+        devices = self.layout.devices
+        if devices not in self._placed:
+            self._placed[devices] = put_whole(self.plan.data, devices)
+        self.data = self._placed[devices]
         return Programs(
             functions,
             self.layout,
@@ -71,18 +83,9 @@ class Group:
     def train(
         self, lanes: list[LaneUnderWay], until: int, stop: Question, observe: Observe
     ) -> bool:
-        """`train_chunk` of these lanes."""
-        return train_chunk(
-            self.plan,
-            self.programs,
-            lanes,
-            self.values(lanes),
-            self.data,
-            until,
-            stop,
-            observe,
-            self.pace,
-        )
+        """Trains a chunk of these lanes, see `Chunk.train`."""
+        chunk = Chunk(self.plan, self.programs, lanes, self.values(lanes), self.data)
+        return chunk.train(until, stop, observe, self.pace)
 
     def chunks(self, lanes: Sequence[LaneUnderWay]) -> list[list[LaneUnderWay]]:
         width = self.layout.width
@@ -138,7 +141,8 @@ def group_lanes(
     groups: dict[tuple, list[LaneUnderWay]] = {}
     for lane in lanes:
         groups.setdefault(_fixed_part(lane.lane.hyperparameters, fixed), []).append(lane)
-    return [Group(plan, dict(part), some, chunk) for part, some in groups.items()]
+    placed: dict[int, Data] = {}
+    return [Group(plan, dict(part), some, chunk, placed) for part, some in groups.items()]
 
 
 def _fixed_part(candidate: Candidate, fixed: frozenset[str]) -> tuple[tuple[str, Value], ...]:

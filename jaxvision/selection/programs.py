@@ -85,9 +85,9 @@ class Programs:
         return self._finish(lanes, hyperparameters, rows, data, patience)
 
 
-def put_whole(data: dict[str, np.ndarray], layout: Layout) -> Data:
-    """The data, on every device."""
-    return jax.device_put(data, _placements(layout.devices)[1])
+def put_whole(data: dict[str, np.ndarray], devices: int) -> Data:
+    """The data, on each of so many devices."""
+    return jax.device_put(data, _placements(devices)[1])
 
 
 def _placements(devices: int) -> tuple[Any, Any]:

@@ -20,7 +20,7 @@ from jaxtyping import PyTree
 from jaxvision.selection.chunk import LaneUnderWay, Observe
 from jaxvision.selection.group import Group, group_lanes
 from jaxvision.selection.halving import Halving, rounds, survivors
-from jaxvision.selection.lanes import HALVED
+from jaxvision.selection.lanes import DIVERGED, HALVED
 from jaxvision.selection.plan import Plan
 from jaxvision.selection.results import Lane, LaneResult, SweepResult
 from jaxvision.selection.spaces import Candidate
@@ -62,7 +62,7 @@ def sweep(
     Raises:
         ValueError: if there is no candidate or seed, candidates have different hyperparameters, or
             the run does not use one of them, uses another, or needs the value of one to build the
-            program.
+            program; or if it was stopped before a training had ended.
     """
     finished = sweep_lanes(
         plan,
@@ -149,7 +149,7 @@ def sweep_lanes(
             for lane in lanes:
                 if lane.goes_on and lane.lane.candidate not in running:
                     lane.stopped = HALVED
-                    yield FinishedLane(lane.result(), lane.state.best)
+                    yield _finished(lane)
 
 
 def train_group(
@@ -178,15 +178,24 @@ def train_group(
                     chunk, ended = under_way.pop(future), future.result()
                     for lane in chunk if ended else ():
                         if not lane.goes_on:
-                            yield FinishedLane(lane.result(), lane.state.best)
+                            yield _finished(lane)
         finally:
             cancelled.set()
+
+
+def _finished(lane: LaneUnderWay) -> FinishedLane:
+    finished = FinishedLane(lane.result(), lane.state.best)
+    lane.state = None  # the memory of many networks
+    return finished
 
 
 def _scores(
     plan: Plan, lanes: Sequence[LaneUnderWay], running: set[int], until: int
 ) -> dict[int, tuple[float, ...]]:
-    """What each running candidate has reached in so many epochs, the mean over its lanes."""
+    """What each running candidate has reached in so many epochs, the mean over its lanes.
+
+    It does not look further, so that a sweep that is resumed decides as it did before.
+    """
     of_candidate: dict[int, list[tuple[float, ...]]] = {candidate: [] for candidate in running}
     for lane in lanes:
         if lane.lane.candidate in running:
@@ -194,7 +203,8 @@ def _scores(
                 tuple(np.ravel(jax.tree.leaves(plan.score(record["validation"]))))
                 for record in lane.history[:until]
             ]
-            of_candidate[lane.lane.candidate].append(max(scores, default=None))
+            whole = lane.stopped != DIVERGED or len(lane.history) >= until
+            of_candidate[lane.lane.candidate].append(max(scores) if whole and scores else None)
     return {
         candidate: tuple(np.mean(scores, axis=0)) if None not in scores else (-np.inf,)
         for candidate, scores in of_candidate.items()

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.mutation import augment, checkpoint, data, models, ops, optim, package, train
+from tests.mutation import augment, checkpoint, data, models, ops, optim, package, selection, train
 
 PARTS = {
     ".": package,
@@ -28,6 +28,7 @@ PARTS = {
     "data": data,
     "train": train,
     "checkpoint": checkpoint,
+    "selection": selection,
 }
 MUTANTS = {f"{part}/{name}": m for part, of in PARTS.items() for name, m in of.MUTANTS.items()}
 NOTHING = "**nothing**"

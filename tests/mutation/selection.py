@@ -1,8 +1,22 @@
-"""What `python -m tests.mutation` breaks in `jaxvision.selection`: results, diagnoses, pictures."""
+"""What `python -m tests.mutation` breaks in `jaxvision.selection`: sweeps, results, pictures."""
 
 PLOTS = ["tests/selection/test_plots.py"]
 DIAGNOSIS = ["tests/selection/test_diagnosis.py"]
+SWEEP = ["tests/selection/test_sweep.py"]
+LAYOUT = ["tests/selection/test_layout.py"]
 TESTS = {
+    "spaces": ["tests/selection/test_spaces.py"],
+    "layout": LAYOUT,
+    "halving": LAYOUT,
+    "hyperparameters": SWEEP,
+    "orders": SWEEP,
+    "plan": SWEEP,
+    "lanes": SWEEP,
+    "chunk": SWEEP,
+    "group": SWEEP,
+    "programs": SWEEP,
+    "sweep": SWEEP,
+    "procedure": ["tests/selection/test_procedure.py"],
     "results": ["tests/selection/test_results.py"],
     "tables": ["tests/selection/test_tables.py"],
     "scores": ["tests/selection/test_scores.py"],
@@ -18,6 +32,108 @@ TESTS = {
 }
 
 MUTANTS = {
+    "spaces": [
+        ("(seed, i, *name.encode())", "(seed, *name.encode())"),
+        ("(seed, i, *name.encode())", "(seed, i)"),
+        ("(seed, i, *name.encode())", "(i, *name.encode())"),
+        (
+            "float(np.exp(random.uniform(math.log(low), math.log(high))))",
+            "random.uniform(low, high)",
+        ),
+        ("axis.low <= axis.high", "axis.low < axis.high"),
+        ("math.isfinite(axis.high) and", ""),
+        ("axis.low <= 0", "axis.low < 0"),
+        ("    if twice:", "    if False:"),
+    ],
+    "layout": [
+        ("        chunk = devices\n", "        chunk = lanes\n"),
+        ("-(-width // devices) * devices", "width // devices * devices"),
+        ("min(threads, lanes)", "threads"),
+        ("if needed <= available or", "if"),
+        ("lanes_a_device = min(lanes_a_device, layout.width // layout.devices - 1)", "pass"),
+        ("max(1, int(", "max(0, int("),
+    ],
+    "halving": [
+        ("end *= halving.eta", "end += halving.eta"),
+        ("while end < epochs", "while end <= epochs"),
+        ("reverse=True", "reverse=False"),
+        ("math.ceil(", "math.floor("),
+    ],
+    "hyperparameters": [
+        ("        self.read.add(name)\n", "        self.read |= set(self._values)\n"),
+        ("if name not in read:", "if False:"),
+    ],
+    "orders": [
+        ("missing = ((0, steps - len(row)), (0, 0))", "missing = ((steps - len(row), 0), (0, 0))"),
+        ("index = rows[row]", "index = row"),
+        ("batch_size, pair[1], epoch, steps", "batch_size, 0, epoch, steps"),
+        ("pair[1], epoch, steps", "pair[1], 0, steps"),
+        ("folds.train[pair[0]]", "folds.train[0]"),
+        ("folds.validation[fold]", "folds.validation[0]"),
+    ],
+    "plan": [
+        ("self.epochs * self.steps,", "self.steps,"),
+        ("min(len(rows_of(rows)) for rows in self.folds.train)", "self.folds.train.shape[1]"),
+        ("if rows.max() >= examples", "if rows.max() > examples"),
+    ],
+    "lanes": [
+        ("fixed | hyperparameters", "hyperparameters | fixed"),
+        ("jax.random.key(seed)", "jax.random.key(0)"),
+        ("lane.skipped + 1, 0)", "lane.skipped + 1, lane.skipped)"),
+        ("skipped >= max_skipped", "skipped > max_skipped"),
+        ("(i < last) & (lane.stopped == RUNS)", "i < last"),
+        ('jnp.minimum(first + count, jnp.sum(jnp.any(order["mask"], axis=1)))', "first + count"),
+        ("(lane.best_epoch == 0) | _exceeds", "_exceeds"),
+        ("best=_where(better, variables, lane.best)", "best=variables"),
+        ("best_metrics=_where(better, metrics, lane.best_metrics)", "best_metrics=metrics"),
+        ("epoch - best_epoch >= patience", "epoch - best_epoch > patience"),
+        ("_where(lane.stopped == RUNS, new, lane)", "new"),
+        ("(x > y) | ((x == y) & result)", "(x > y) | result"),
+        ("reversed(list(zip", "list(list(zip"),
+        ("_where(goes_on(start), step(start)[1:], start[1:])", "step(start)[1:]"),
+    ],
+    "chunk": [
+        ("np.where(idle, HALVED, state.stopped)", "state.stopped"),
+        ("if epochs[i] > len(history):", "if True:"),
+        ("            lane.stopped = EPOCHS\n", "            pass\n"),
+        ("if lane.goes_on and until == self.plan.epochs", "if until == self.plan.epochs"),
+        ("a[i, first : first + count]", "a[i, :count]"),
+        ("range(len(self.histories[0]), until)", "range(until)"),
+        ("if lanes[0].state is None:", "if True:"),
+    ],
+    "group": [
+        (
+            "self.programs is not None and layout.width >= self.layout.width",
+            "self.programs is not None",
+        ),
+        ("if name in fixed or isinstance(value, str)", "if name in fixed"),
+        ("if name in fixed or isinstance(value, str)", "if isinstance(value, str)"),
+        ("if not slow_in_loops(functions.once, values, batch):", "if False:"),
+        ("                check_all_read(lanes[0].lane.hyperparameters, functions.read)\n", ""),
+    ],
+    "programs": [
+        ("        if local > 1:", "        if True:"),
+    ],
+    "sweep": [
+        ("fold if folds > 1 else None", "fold"),
+        ("len(set(seeds)) < len(seeds) or", ""),
+        ("and lane.lane.candidate in running", ""),
+        ("whole = lane.stopped != DIVERGED or len(lane.history) >= until", "whole = True"),
+        ("lane.history[:until]", "lane.history"),
+        ("                    lane.stopped = HALVED\n", ""),
+        ("            lane.take(known[_key(lane.lane)])\n", "            pass\n"),
+    ],
+    "procedure": [
+        ("statistics.median(", "max("),
+        ("plan.epochs * feed.steps", "epochs * feed.steps"),
+        ("rows[rows != FILLING]", "rows"),
+        ("np.concatenate([part.ravel() for part in plan.folds])", "plan.folds.train[0]"),
+        ("return best_candidate(search, metric)", 'return best_candidate(search, "loss")'),
+        (
+            "retrain(plan, chosen.hyperparameters, epochs, seeds[0])",
+            "retrain(plan, chosen.hyperparameters, epochs, 0)",
+        ),
+    ],
     "results": [
         ("and math.isfinite(value)", ""),
         ("and not isinstance(value, str)", ""),
@@ -210,6 +326,8 @@ MUTANTS = {
         ("varying(scores) or list(result.hyperparameters)", "list(result.hyperparameters)"),
         ("varying(scores) or list(result.hyperparameters)", "varying(scores)"),
         ("key = score.candidate if by is None else values[0]", "key = score.candidate"),
+        (' or f"candidate {key}"', ""),
+        ("shorten(text[value], LONGEST)", "text[value]"),
     ],
     "score_axis": [
         ("direction = sign(metric)", "direction = 1"),
@@ -240,6 +358,7 @@ MUTANTS = {
         ('f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else', ""),
     ],
     "parallel_coordinates": [
+        ("    if not result.hyperparameters:\n", "    if False:\n"),
         ("for score in reversed(scores):", "for score in scores:"),
         ("3 if score is scores[0] else 1.5", "1.5"),
         ("            heights.append(BELOW)\n", "            heights.append(0.0)\n"),

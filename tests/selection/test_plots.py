@@ -149,7 +149,7 @@ def test_a_score_is_written_with_three_digits(value, metric, text):
 
 @pytest.mark.parametrize(("metric", "best", "worst"), [("accuracy", 3, 1), ("loss", 1, 3)])
 def test_the_better_the_darker(metric, best, worst):
-    shade = shades([1.0, 2.0, math.nan, 3.0], metric)
+    shade = shades([math.nan, 1.0, 2.0, 3.0], metric)
     assert shade(float(best)) == BLUES(1.0) and shade(float(worst)) == BLUES(0.0)
     assert sum(shade(float(best))[:3]) < sum(shade(2.0)[:3]) < sum(shade(float(worst))[:3])
     assert sum(BLUES(0.0)[:3]) < 2.7  # seen as a line on white
@@ -226,6 +226,18 @@ def test_diverged_cells_are_hatched_and_those_with_others_marked():
     hatched = [patch for patch in figure.axes[0].patches if patch.get_hatch()]
     assert [patch.get_xy() for patch in hatched] == [(0.5, -0.5)]
     assert figure.texts[2].get_text() == "† a lane diverged with another value of these"
+
+
+def test_a_text_has_room_in_its_cell():
+    result = sweep_of(
+        grid({"a": (1, 2), "b": (1,)}), accuracy, seeds=100, epochs=1, folds=10,
+        diverged=lambda h, seed, fold: True,
+    )  # fmt: skip
+    figure = plot_heat_map(result, "a", "b")
+    (axes,) = figure.axes
+    cell = axes.get_window_extent().width / 2
+    boxes = [box for text, box in texts_of(figure) if text.get_text() == "diverged\n1000 of 1000"]
+    assert len(boxes) == 2 and all(box.width < 0.9 * cell for box in boxes)
 
 
 def test_a_combination_that_was_not_tried_is_blank():
@@ -312,6 +324,11 @@ def test_each_axis_has_its_name_and_labels():
     assert rate < model < loss
     xs = next(iter(lines_of(figure).values())).get_xdata()
     np.testing.assert_allclose(xs, [rate, model, loss])
+
+
+def test_long_names_are_shortened():
+    texts = [text.get_text() for text in plot_parallel_coordinates(long_names()).axes[0].texts]
+    assert f"{LONG[:23]}…" in texts and "x" * 23 + "…" in texts
 
 
 def test_accuracies_are_in_per_cent():
@@ -436,6 +453,9 @@ def test_the_eight_best_are_shown_and_the_others_counted():
 
 
 def test_by_a_hyperparameter_there_is_a_curve_a_value_in_their_order():
+    rising = sweep_of(grid({"a": (3, 1, 2)}), lambda h: 0.3 * h["a"])
+    texts = [text.get_text() for text in plot_learning_curves(rising, "a").texts]
+    assert texts[:3] == ["a 1: 6 lanes", "a 2: 6 lanes", "a 3: 6 lanes"]
     result = gridded()
     figure = plot_learning_curves(result, "momentum")
     assert [text.get_text() for text in figure.texts[:2]] == [

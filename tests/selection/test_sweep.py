@@ -17,6 +17,7 @@ from jaxvision import augment, optim
 from jaxvision.models import MLP
 from jaxvision.ops.losses import categorical_cross_entropy
 from jaxvision.selection.halving import Halving
+from jaxvision.selection.results import Lane, LaneResult
 from jaxvision.selection.spaces import grid
 from jaxvision.selection.sweep import sweep, sweep_lanes
 from jaxvision.train import by_loss, fit
@@ -176,6 +177,21 @@ def test_halving_drops_the_worse_candidates_and_does_not_touch_the_others(chunk)
         np.testing.assert_allclose(
             losses(a.history[: len(b.history)]), losses(b.history), rtol=1e-6
         )
+
+
+def test_in_halving_what_diverged_comes_last_however_good_it_was():
+    plan = make_plan(epochs=4)
+    candidates = grid({"learning_rate": (1e-3, 1e-2, 1e-1), "decay": (0.9,)})
+    perfect = {"accuracy": 1.0, "loss": 0.0}
+    record = {"epoch": 1, "step": 8, "skipped": 0, "train": perfect, "validation": perfect}
+    diverged = [
+        LaneResult(Lane(0, candidates[0], 0, fold), (record,), 1, "diverged") for fold in range(3)
+    ]
+    finished = sweep_lanes(plan, candidates, done=diverged, halving=Halving(2))
+    # Of three candidates two go on: not the one that diverged, so both others, for there is no
+    # other round.
+    ended = {one.result.lane.candidate: one.result.ended for one in finished}
+    assert ended == {1: "epochs", 2: "epochs"}
 
 
 def test_what_changes_the_program_is_fixed():
