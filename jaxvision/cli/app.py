@@ -1,17 +1,17 @@
-"""The `jaxvision` command: train, sweep, evaluate, predict, models, summary.
+"""The sub-commands, and what becomes of their errors.
 
 Everything that needs JAX is imported by the sub-command that uses it: `--help` answers at once.
 """
 
-import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from jaxvision.classification import config as options
 from jaxvision.classification.sweep_config import Sweep
+from jaxvision.cli.training import sweep_or_resume, train_or_resume
 
 DESCRIPTION = "A functional deep-learning toolkit for vision in JAX."
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
@@ -55,7 +55,7 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
         """
         groups = (main, reading, augmentation, training, compute, record)
         values = {name: value for group in groups for name, value in vars(group).items()}
-        _train(options.TrainConfig(**values), given, config, resume, allow_changed)
+        train_or_resume(options.TrainConfig(**values), given, config, resume, allow_changed)
 
     @app.command
     def sweep(
@@ -79,97 +79,11 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
         """
         groups = (main, reading, augmentation, training, compute, record)
         values = {name: value for group in groups for name, value in vars(group).items()}
-        _sweep(search, options.TrainConfig(**values), given, config, resume)
+        sweep_or_resume(search, options.TrainConfig(**values), given, config, resume)
 
     for command in (evaluate, predict, models, summary):
         app.command(command)
     return app
-
-
-def _train(
-    config: options.TrainConfig,
-    given: frozenset[str],
-    settings: Path | None,
-    resume: str,
-    allow_changed: tuple[str, ...],
-) -> None:
-    if settings is not None:
-        config, given = _with_settings(config, given, settings)
-    _start_processes(config)
-
-    from jaxvision.classification import record, training
-    from jaxvision.train.interruption import Interruption
-
-    with Interruption() as interruption:
-        if resume in ("never", "auto", "must"):
-            training.train(
-                config, resume=resume, allow_changed=allow_changed, interruption=interruption
-            )
-            return
-        run = Path(resume)
-        own = record.read_config(run)
-        changed = _given_changes(config, given, own, run, allow_changed)
-        training.train(
-            dataclasses.replace(own, **changed, out=run),
-            resume="auto",
-            allow_changed=allow_changed,
-            interruption=interruption,
-        )
-
-
-def _sweep(
-    asked: Sweep,
-    config: options.TrainConfig,
-    given: frozenset[str],
-    settings: Path | None,
-    resume: Path | None,
-) -> None:
-    if settings is not None:
-        config, _ = _with_settings(config, given, settings)
-    others = sorted(given - {"resume"})
-    if resume is not None and others:
-        raise ValueError(
-            f"--resume goes on as the sweep began: leave out --{others[0].replace('_', '-')}"
-        )
-
-    from jaxvision.classification.sweep import resume_sweep, run_sweep
-    from jaxvision.train.interruption import Interruption
-
-    with Interruption() as interruption:
-        if resume is not None:
-            resume_sweep(resume, interruption=interruption)
-        else:
-            run_sweep(config, asked, interruption=interruption)
-
-
-def _with_settings(
-    config: options.TrainConfig, given: frozenset[str], settings: Path
-) -> tuple[options.TrainConfig, frozenset[str]]:
-    """The configuration with what a file sets and the command line does not; all that is set."""
-    from jaxvision.classification.config_file import read_settings
-
-    read = {name: v for name, v in read_settings(settings).items() if name not in given}
-    return dataclasses.replace(config, **read), given | read.keys()
-
-
-def _start_processes(config: options.TrainConfig) -> None:
-    """Joins the processes of one computation, before JAX looks for devices."""
-    given = (config.coordinator, config.processes, config.process_id)
-    if given == (None, None, None):
-        return
-    alone = config.coordinator == "auto"
-    if (
-        config.coordinator is None
-        or alone != (given[1:] == (None, None))
-        or (not alone and None in given)
-    ):
-        raise ValueError(
-            "`--coordinator auto` stands alone; `--coordinator HOST:PORT` needs `--processes` and "
-            "`--process-id`"
-        )
-    from jaxvision.train.processes import join
-
-    join(*((None, None, None) if alone else given))
 
 
 def evaluate(
@@ -307,30 +221,3 @@ def _named_options(arguments: list[str]) -> frozenset[str]:
     words = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
     names = {word.removeprefix("--").replace("-", "_") for word in words}
     return frozenset(names | {name.removeprefix("no_") for name in names})
-
-
-def _given_changes(
-    config: options.TrainConfig,
-    given: frozenset[str],
-    own: options.TrainConfig,
-    run: Path,
-    allowed: tuple[str, ...],
-) -> dict[str, Any]:
-    """The options beside `--resume RUN`; one that would be ignored is refused, unless it says the
-    same as the run's."""
-    changed = {
-        name: value
-        for name, value in vars(config).items()
-        if name in given and name != "out" and value != getattr(own, name)
-    }
-    refused = [name for name in changed if name not in (*allowed, *options.FREE)]
-    if refused:
-        texts = [
-            f"--{name.replace('_', '-')} {changed[name]} (the run has {getattr(own, name)})"
-            for name in refused
-        ]
-        raise ValueError(
-            f"{run} goes on by its own configuration, which differs in {', '.join(texts)}: leave "
-            f"these options out, add --allow-changed {' '.join(refused)}, or start a new run"
-        )
-    return changed

@@ -1,0 +1,138 @@
+"""What `jaxvision train` and `jaxvision sweep` do with their options."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from jaxvision.classification import config as options
+from jaxvision.classification.sweep_config import Sweep
+
+
+def train_or_resume(
+    config: options.TrainConfig,
+    given: frozenset[str],
+    settings: Path | None,
+    resume: str,
+    allow_changed: tuple[str, ...],
+) -> None:
+    """Trains a new run, or goes on with one.
+
+    Args:
+        config: all options.
+        given: those that were named.
+        settings: a file of more.
+        resume: "never", "auto" or "must" for the run in `config.out`, or the path of another.
+        allow_changed: the fields that may differ from those that the run began with.
+
+    Raises:
+        ValueError: if options contradict each other, or the run.
+    """
+    if settings is not None:
+        config, given = _with_settings(config, given, settings)
+    _start_processes(config)
+
+    from jaxvision.classification import record, training
+    from jaxvision.train.interruption import Interruption
+
+    with Interruption() as interruption:
+        if resume in ("never", "auto", "must"):
+            training.train(
+                config, resume=resume, allow_changed=allow_changed, interruption=interruption
+            )
+            return
+        run = Path(resume)
+        own = record.read_config(run)
+        changed = _given_changes(config, given, own, run, allow_changed)
+        training.train(
+            dataclasses.replace(own, **changed, out=run),
+            resume="auto",
+            allow_changed=allow_changed,
+            interruption=interruption,
+        )
+
+
+def sweep_or_resume(
+    asked: Sweep,
+    config: options.TrainConfig,
+    given: frozenset[str],
+    settings: Path | None,
+    resume: Path | None,
+) -> None:
+    """Begins a sweep, or goes on with the one in `resume`; arguments as for `train_or_resume`.
+
+    Raises:
+        ValueError: if there are other options beside `resume`.
+    """
+    if settings is not None:
+        config, _ = _with_settings(config, given, settings)
+    others = sorted(given - {"resume"})
+    if resume is not None and others:
+        raise ValueError(
+            f"--resume goes on as the sweep began: leave out --{others[0].replace('_', '-')}"
+        )
+
+    from jaxvision.classification.sweep import resume_sweep, run_sweep
+    from jaxvision.train.interruption import Interruption
+
+    with Interruption() as interruption:
+        if resume is not None:
+            resume_sweep(resume, interruption=interruption)
+        else:
+            run_sweep(config, asked, interruption=interruption)
+
+
+def _with_settings(
+    config: options.TrainConfig, given: frozenset[str], settings: Path
+) -> tuple[options.TrainConfig, frozenset[str]]:
+    """The configuration with what a file sets and the command line does not; all that is set."""
+    from jaxvision.classification.config_file import read_settings
+
+    read = {name: v for name, v in read_settings(settings).items() if name not in given}
+    return dataclasses.replace(config, **read), given | frozenset(read)
+
+
+def _start_processes(config: options.TrainConfig) -> None:
+    """Joins the processes of one computation, before JAX looks for devices."""
+    given = (config.coordinator, config.processes, config.process_id)
+    if given == (None, None, None):
+        return
+    alone = config.coordinator == "auto"
+    if (
+        config.coordinator is None
+        or alone != (given[1:] == (None, None))
+        or (not alone and None in given)
+    ):
+        raise ValueError(
+            "`--coordinator auto` stands alone; `--coordinator HOST:PORT` needs `--processes` and "
+            "`--process-id`"
+        )
+    from jaxvision.train.processes import join
+
+    join(*((None, None, None) if alone else given))
+
+
+def _given_changes(
+    config: options.TrainConfig,
+    given: frozenset[str],
+    own: options.TrainConfig,
+    run: Path,
+    allowed: tuple[str, ...],
+) -> dict[str, Any]:
+    """The options beside `--resume RUN`; one that would be ignored is refused, unless it says the
+    same as the run's."""
+    changed = {
+        name: value
+        for name, value in vars(config).items()
+        if name in given and name != "out" and value != getattr(own, name)
+    }
+    refused = [name for name in changed if name not in (*allowed, *options.FREE)]
+    if refused:
+        texts = [
+            f"--{name.replace('_', '-')} {changed[name]} (the run has {getattr(own, name)})"
+            for name in refused
+        ]
+        raise ValueError(
+            f"{run} goes on by its own configuration, which differs in {', '.join(texts)}: leave "
+            f"these options out, add --allow-changed {' '.join(refused)}, or start a new run"
+        )
+    return changed
