@@ -1,4 +1,4 @@
-"""Sweepes for the best settings of a classifier, and keeps everything in a directory.
+"""Searches for the best settings of a classifier, and keeps everything in a directory.
 
 sweep.json          what was asked, and of which data
 lanes.json          every training that has ended: its settings, curves and end
@@ -13,7 +13,6 @@ import json
 import signal
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +28,9 @@ from jaxvision.classification.sweep_config import Sweep
 from jaxvision.data.batches import load_resident
 from jaxvision.selection.halving import Halving
 from jaxvision.selection.plan import Plan
-from jaxvision.selection.procedure import (
-    choose,
-    epochs_to_train,
-    measure_once,
-    retrain,
-)
+from jaxvision.selection.procedure import choose, epochs_to_train, measure_once, retrain
 from jaxvision.selection.results import LaneResult, SweepResult, read_json, write_json
+from jaxvision.selection.scores import CandidateScore
 from jaxvision.selection.spaces import Candidate
 from jaxvision.selection.sweep import list_lanes, sweep_lanes
 from jaxvision.train import run as files
@@ -86,23 +81,18 @@ def run_sweep(
     simplicity = _simplicity(asked.simpler, candidates[0])
     if config.compilation_cache:
         cache_programs()
-    with ExitStack() as stack:
-        path = _directory(config, resume, stack)
-        with display.working(f"reading {config.data}"):
-            material = read_material(config, asked, display.note)
+    if resume:
+        return _go_on(config, asked, candidates, simplicity, display, interruption)
+    if config.out is not None:
+        files.check_free(config.out)  # at once, and not when the data have been read
+    with display.working(f"reading {config.data}"):
+        material = read_material(config, asked, display.note)
+    path = config.out or files.make_numbered(Path("runs"), "sweep")
+    path.mkdir(parents=True, exist_ok=True)
+    with lock_run(path):
         record = record_of(config, material.splits, material.normalization)
-        if resume:
-            check_same(_read_record(path), record, ())
-        else:
-            files.write_json(path / SWEEP, {"sweep": dataclasses.asdict(asked)} | record)
-        began = time.monotonic()
-        result = _train(path, config, asked, candidates, material.plan, display, interruption)
-        chosen = choose(result, simplicity=simplicity)
-        report.write_tables(path, result)
-        report.draw(path, result)
-        report.show_sweep(display, result, chosen, config, len(material.splits.train.classes))
-        if asked.test:
-            _finish(path, config, chosen, result, material, display, began)
+        files.write_json(path / SWEEP, {"sweep": dataclasses.asdict(asked)} | record)
+        _run(path, config, asked, candidates, simplicity, material, display, interruption)
     return path
 
 
@@ -122,6 +112,46 @@ def resume_sweep(
             "of jaxvision. Sweep anew."
         ) from error
     return run_sweep(config, asked, console, resume=True, interruption=interruption)
+
+
+def _go_on(
+    config: TrainConfig,
+    asked: Sweep,
+    candidates: list[Candidate],
+    simplicity: Callable | None,
+    display: Display,
+    interruption: Interruption,
+) -> Path:
+    path, then = config.out, _read_record(config.out)
+    with lock_run(path):
+        if (path / files.RESULT).exists():
+            display.note(f"{path} is finished already; its result is in {files.RESULT} there")
+            return path
+        with display.working(f"reading {config.data}"):
+            material = read_material(config, asked, display.note)
+        check_same(then, record_of(config, material.splits, material.normalization), ())
+        _run(path, config, asked, candidates, simplicity, material, display, interruption)
+    return path
+
+
+def _run(
+    path: Path,
+    config: TrainConfig,
+    asked: Sweep,
+    candidates: list[Candidate],
+    simplicity: Callable | None,
+    material: Material,
+    display: Display,
+    interruption: Interruption,
+) -> None:
+    began = time.monotonic()
+    result = _train(path, config, asked, candidates, material.plan, display, interruption)
+    report.write_tables(path, result)
+    report.draw(path, result)
+    chosen = choose(result, simplicity=simplicity)
+    report.show_sweep(display, result, chosen, config, len(material.splits.train.classes))
+    if asked.test:
+        _finish(path, config, chosen, result, material, display, began)
 
 
 def _train(
@@ -182,7 +212,7 @@ def _train(
 def _finish(
     path: Path,
     config: TrainConfig,
-    chosen: Any,
+    chosen: CandidateScore,
     result: SweepResult,
     material: Material,
     display: Display,
@@ -231,19 +261,6 @@ def _check_usable(config: TrainConfig) -> None:
                 f"`{name}` is for a single training, and a sweep has none of it, got {value}: "
                 "leave it out. (Trainings of a sweep are spread over all devices by themselves.)"
             )
-
-
-def _directory(config: TrainConfig, resume: bool, stack: ExitStack) -> Path:
-    path = config.out
-    if resume:
-        _read_record(path)
-    elif path is None:
-        path = files.make_numbered(Path("runs"), "sweep")
-    else:
-        files.check_free(path)
-        path.mkdir(parents=True, exist_ok=True)
-    stack.enter_context(lock_run(path))
-    return path
 
 
 def _read_record(path: Path) -> dict[str, Any]:

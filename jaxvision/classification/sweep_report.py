@@ -59,7 +59,9 @@ def write_tables(path: Path, result: SweepResult) -> None:
 
 
 def draw(path: Path, result: SweepResult) -> None:
-    """Writes the pictures."""
+    """Writes the pictures; none if no training came to the end of an epoch."""
+    if not result.metrics:
+        return
     # Imported here: Matplotlib takes its time, and training need not wait for it.
     from jaxvision.selection.heat_map import plot_heat_map
     from jaxvision.selection.learning_curves import plot_learning_curves

@@ -12,7 +12,6 @@ program of many.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import flax.struct
 import jax
@@ -45,28 +44,24 @@ class LaneState:
     stopped: PyTree  # int32, why; 0: it goes on
 
 
-class LaneFunctions(NamedTuple):
-    """What the programs of a sweep are compiled from."""
+class LaneFunctions:
+    """What the programs of a sweep are compiled from.
 
-    init: Callable
-    steps: Callable
-    finish: Callable
-    once: Callable  # (hyperparameters, batch) -> totals: all that is traced, for a look at it
-    read: set[str]  # the hyperparameters that were asked for while they were traced
+    Attributes:
+        read: the hyperparameters that were asked for while these were traced.
+    """
 
-
-def lane_functions(
-    make_run: MakeRun,
-    fixed: dict[str, Value],
-    training_steps: int,
-    score: Score,
-    max_skipped: int,
-    *,
-    loops: bool,
-) -> LaneFunctions:
-    """The three functions of a lane.
-
-    Args:
+    def __init__(
+        self,
+        make_run: MakeRun,
+        fixed: dict[str, Value],
+        training_steps: int,
+        score: Score,
+        max_skipped: int,
+        *,
+        loops: bool,
+    ):
+        """Args:
         make_run: what is trained, see `MakeRun`.
         fixed: hyperparameters that are the same for all lanes, and not arguments.
         training_steps: of a whole training, for schedules.
@@ -74,14 +69,14 @@ def lane_functions(
         max_skipped: so many steps in a row that are not finite stop a lane.
         loops: whether `steps` makes all of them; else it makes the `first` only (see
             `train.epoch` on what a loop is for).
-    """
-    read = set()
+        """
+        self._make_run, self._fixed, self._training_steps = make_run, fixed, training_steps
+        self._score, self._max_skipped, self._loops = score, max_skipped, loops
+        self.read: set[str] = set()
 
-    def job_of(hyperparameters: dict) -> Job:
-        return make_run(Hyperparameters(fixed | hyperparameters, read), training_steps)
-
-    def init(hyperparameters: dict, seed: Array, data: Data) -> LaneState:
-        job = job_of(hyperparameters)
+    def init(self, hyperparameters: dict, seed: Array, data: Data) -> LaneState:
+        """A lane before its first step."""
+        job = self._job(hyperparameters)
         train = job.init(jax.random.key(seed))
         batch = {name: a[:1] for name, a in data.items()} | {
             "mask": jnp.ones(1, bool),
@@ -103,9 +98,16 @@ def lane_functions(
         )
 
     def steps(
-        lane: LaneState, hyperparameters: dict, order: Order, data: Data, first: Array, count: Array
+        self,
+        lane: LaneState,
+        hyperparameters: dict,
+        order: Order,
+        data: Data,
+        first: Array,
+        count: Array,
     ) -> tuple[LaneState, dict[str, Array]]:
-        train_step = job_of(hyperparameters).train_step
+        """Makes `count` steps of an epoch from the `first` on, as far as there are any."""
+        train_step = self._job(hyperparameters).train_step
         # The first batch without an example is behind the epoch's end: folds differ in size.
         last = jnp.minimum(first + count, jnp.sum(jnp.any(order["mask"], axis=1)))
 
@@ -117,7 +119,7 @@ def lane_functions(
             i, lane, totals = carry
             train, new = train_step(lane.train, _gather(data, order, i))
             skipped = jnp.where(new["skipped"] > 0, lane.skipped + 1, 0)
-            stopped = jnp.where(skipped >= max_skipped, DIVERGED, RUNS)
+            stopped = jnp.where(skipped >= self._max_skipped, DIVERGED, RUNS)
             lane = lane.replace(train=train, skipped=skipped, stopped=stopped)
             return i + 1, lane, jax.tree.map(lambda all_, x: all_.at[i].set(x), totals, new)
 
@@ -126,21 +128,22 @@ def lane_functions(
         length = order["mask"].shape[0]
         totals = {name: jnp.zeros(length, shape.dtype) for name, shape in shapes.items()}
         start = (first, lane, totals)
-        if loops:
+        if self._loops:
             return jax.lax.while_loop(goes_on, step, start)[1:]
         return _where(goes_on(start), step(start)[1:], start[1:])
 
     def finish(
-        lane: LaneState, hyperparameters: dict, rows: Order, data: Data, patience: Array
+        self, lane: LaneState, hyperparameters: dict, rows: Order, data: Data, patience: Array
     ) -> tuple[LaneState, dict[str, Array]]:
-        eval_step = job_of(hyperparameters).eval_step
+        """Measures on the validation rows, keeps what is best, and stops in time."""
+        eval_step = self._job(hyperparameters).eval_step
         variables = lane.train.eval_variables
         length = rows["mask"].shape[0]
         totals = jax.lax.map(
             lambda i: eval_step(variables, _gather(data, rows, i))[0], jnp.arange(length)
         )
         metrics = _means({name: jnp.sum(values) for name, values in totals.items()})
-        epoch = lane.epoch + 1
+        epoch, score = lane.epoch + 1, self._score
         better = (lane.best_epoch == 0) | _exceeds(score(metrics), score(lane.best_metrics))
         best_epoch = jnp.where(better, epoch, lane.best_epoch)
         new = lane.replace(
@@ -152,12 +155,15 @@ def lane_functions(
         )
         return _where(lane.stopped == RUNS, new, lane), totals
 
-    def once(hyperparameters: dict, batch: dict[str, Array]) -> tuple[dict, dict]:
-        job = job_of(hyperparameters)
+    def once(self, hyperparameters: dict, batch: dict[str, Array]) -> tuple[dict, dict]:
+        """A step and an evaluation: all that is to be traced, for a look at it."""
+        job = self._job(hyperparameters)
         state, totals = job.train_step(job.init(jax.random.key(0)), batch)
         return totals, job.eval_step(state.eval_variables, batch)[0]
 
-    return LaneFunctions(init, steps, finish, once, read)
+    def _job(self, hyperparameters: dict) -> Job:
+        values = Hyperparameters(self._fixed | hyperparameters, self.read)
+        return self._make_run(values, self._training_steps)
 
 
 def _gather(data: Data, order: Order, i: Array | int) -> dict[str, Array]:

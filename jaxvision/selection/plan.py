@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from jaxvision.data.folds import Folds, rows_of
-from jaxvision.selection.lanes import LaneFunctions, MakeRun, lane_functions
+from jaxvision.selection.lanes import LaneFunctions, MakeRun
 from jaxvision.selection.orders import steps_of_folds, training_orders, validation_orders
 from jaxvision.selection.spaces import Value
 from jaxvision.train.epoch import MAX_SKIPPED
@@ -67,7 +67,7 @@ class Plan:
 
     def functions(self, fixed: dict[str, Value], *, loops: bool) -> LaneFunctions:
         """A lane's functions, with these hyperparameters fixed."""
-        return lane_functions(
+        return LaneFunctions(
             self.make_run,
             fixed,
             self.epochs * self.steps,

@@ -93,6 +93,23 @@ def test_an_interrupted_sweep_goes_on_and_ends_as_if_it_had_not_been(swept, tmp_
     assert {**then, "seconds": 0} == {**now, "seconds": 0}
 
 
+def test_a_finished_sweep_is_not_tested_again(swept):
+    path, _ = swept
+    before = {file.name: file.stat().st_mtime_ns for file in path.iterdir()}
+    console = quiet()
+    resume_sweep(path, console)
+    assert "finished already" in console.file.getvalue()
+    assert before == {file.name: file.stat().st_mtime_ns for file in path.iterdir()}
+
+
+def test_if_all_diverge_what_they_did_is_kept(tmp_path):
+    asked = Sweep(grid=("learning_rate=1e30",), folds=2)
+    config = dataclasses.replace(CONFIG, model="mlp", optimizer="sgd", out=tmp_path / "run")
+    with pytest.raises(ValueError, match=r"no candidate has a mean accuracy.*lower learning rates"):
+        run_sweep(config, asked, quiet())
+    assert "diverged" in (tmp_path / "run" / "lanes.csv").read_text()
+
+
 def test_one_division_and_no_test_on_request(tmp_path):
     asked = Sweep(grid=("learning_rate=1e-2",), folds=1, seeds=2, test=False)
     run_sweep(dataclasses.replace(CONFIG, out=tmp_path / "run"), asked, quiet())

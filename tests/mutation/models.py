@@ -55,7 +55,7 @@ MUTANTS = {
         ('name="depthwise")(nn.relu(x))', 'name="depthwise")(x)'),
     ],
     "self_normalizing": [
-        ("if train and self.dropout > 0:", "if False:"),
+        ("if train and not is_zero(self.dropout):", "if False:"),
         ("nn.initializers.lecun_normal()", "nn.initializers.he_normal()"),
     ],
 }

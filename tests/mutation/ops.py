@@ -137,7 +137,7 @@ MUTANTS = {
         ("b = -a * (1 - q)", "b = a * (1 - q)"),
         ("SATURATION**2 * q * (1 - q)", "SATURATION**2 * q"),
         ("jnp.where(kept, x, SATURATION)", "jnp.where(kept, x, 0)"),
-        ("if not 0 <= rate < 1:", "if not 0 <= rate <= 1:"),
+        ('"[0, 1)"', '"[0, 1]"'),
     ],
     "activations": [
         ("slope: float = 0.1", "slope: float = 0.01"),

@@ -77,10 +77,10 @@ MUTANTS = {
         ("if rows.max() >= examples", "if rows.max() > examples"),
     ],
     "lanes": [
-        ("fixed | hyperparameters", "hyperparameters | fixed"),
+        ("self._fixed | hyperparameters", "hyperparameters"),
         ("jax.random.key(seed)", "jax.random.key(0)"),
         ("lane.skipped + 1, 0)", "lane.skipped + 1, lane.skipped)"),
-        ("skipped >= max_skipped", "skipped > max_skipped"),
+        ("skipped >= self._max_skipped", "skipped > self._max_skipped"),
         ("(i < last) & (lane.stopped == RUNS)", "i < last"),
         ('jnp.minimum(first + count, jnp.sum(jnp.any(order["mask"], axis=1)))', "first + count"),
         ("(lane.best_epoch == 0) | _exceeds", "_exceeds"),
