@@ -75,5 +75,4 @@ def narrower(layout: Layout, needed: int, available: float) -> Layout | None:
     if needed <= available or layout.width == layout.devices:
         return None
     lanes_a_device = max(1, int(layout.width // layout.devices * available / needed))
-    lanes_a_device = min(lanes_a_device, layout.width // layout.devices - 1)
     return layout._replace(width=lanes_a_device * layout.devices)

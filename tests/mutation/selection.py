@@ -50,7 +50,6 @@ MUTANTS = {
         ("-(-width // devices) * devices", "width // devices * devices"),
         ("min(threads, lanes)", "threads"),
         ("if needed <= available or", "if"),
-        ("lanes_a_device = min(lanes_a_device, layout.width // layout.devices - 1)", "pass"),
         ("max(1, int(", "max(0, int("),
     ],
     "halving": [
