@@ -32,8 +32,8 @@ def candidates_of(asked: Sweep, config: TrainConfig) -> list[Candidate]:
     """What is to be tried.
 
     Raises:
-        ValueError: with all that is wrong: an axis that is unknown or cannot be one, given twice or
-            without values, a value that is none or that no run can have.
+        ValueError: names the first axis that is unknown or cannot be one, is given twice or has no
+            values, or the first value that is none or that no run can have.
     """
     axes: dict[str, Any] = {}
     for text in asked.grid or asked.draw:

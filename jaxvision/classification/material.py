@@ -11,7 +11,7 @@ from jaxvision.classification.axes import with_traced
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.job import make_job
 from jaxvision.classification.sweep_config import Sweep
-from jaxvision.data.batches import load_resident
+from jaxvision.data.batches import RESIDENT_BYTES, load_resident
 from jaxvision.data.duplicates import check_disjoint, without_copies
 from jaxvision.data.folds import Folds, repeated_subsamples, stratified_folds
 from jaxvision.data.sources import ArraySource
@@ -42,6 +42,7 @@ def read_material(config: TrainConfig, asked: Sweep, note: Callable[[str], None]
             than examples of a class.
     """
     splits = setup.open_splits(config, note)
+    _check_size(splits)
     check_disjoint(splits._asdict())
     parts = [load_resident(part) for part in (splits.train, splits.validation)]
     data = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -64,6 +65,16 @@ def read_material(config: TrainConfig, asked: Sweep, note: Callable[[str], None]
         max_skipped=config.max_skipped,
     )
     return Material(splits, plan, normalization)
+
+
+def _check_size(splits: Splits) -> None:
+    size = sum(len(part) * part[0]["image"].size for part in splits)
+    if size > RESIDENT_BYTES:
+        raise ValueError(
+            f"a sweep keeps all images on the device, and these take {size / 1e9:.1f} GB, more "
+            f"than {RESIDENT_BYTES / 1e9:.0f}: choose a smaller --image-size, or train the "
+            "candidates one by one with `jaxvision train`"
+        )
 
 
 def _folds(

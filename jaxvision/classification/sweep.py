@@ -75,6 +75,8 @@ def run_sweep(
     asked.check()
     candidates = candidates_of(asked, config)
     _check_usable(config)
+    if asked.halving:
+        Halving(asked.halving).check(config.epochs)  # before anything is written
     config = with_image_size(config, candidates)
     for candidate in candidates:
         setup.check_names(dataclasses.replace(config, **settings_of(candidate)))
@@ -231,7 +233,10 @@ def _finish(
     save_variables(run / files.MODEL, retrained.variables)
     figures = {
         "hyperparameters": chosen.hyperparameters,
-        "validation_accuracy": {"mean": chosen.mean, "standard_error": chosen.standard_error},
+        "validation_accuracy": {
+            "mean": chosen.mean,
+            "standard_error": chosen.standard_error if chosen.lanes > 1 else None,
+        },
         "epochs": epochs,
         "test": test,
         "seconds": round(time.monotonic() - began, 2),

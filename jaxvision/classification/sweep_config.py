@@ -39,6 +39,11 @@ class Sweep:
         ]
         if self.chunk is not None and self.chunk < 1:
             broken.append(f"`chunk` must be at least 1, got {self.chunk}")
+        if self.simpler is not None and self.seeds * (self.repeats or self.folds) < 2:
+            broken.append(
+                "`simpler` needs a standard error, of two trainings a candidate at least: take "
+                "more `folds` or `seeds`"
+            )
         if bool(self.grid) == bool(self.draw):
             broken.append(
                 "one of `grid` and `draw` must name what to try: "

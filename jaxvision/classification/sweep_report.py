@@ -1,5 +1,6 @@
 """What a sweep shows: a line a candidate, the best of them, pictures, and what to do next."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from jaxvision.selection.tables import epoch_rows, lane_rows, write_csv
 from jaxvision.train.display import Bar, Display
 
 SHOWN = 10  # candidates in the table at the end
+LARGEST_MAP = 20  # values a side of a heat map, the most that it can have
 
 
 class Shown:
@@ -67,11 +69,21 @@ def draw(path: Path, result: SweepResult) -> None:
     from jaxvision.selection.learning_curves import plot_learning_curves
     from jaxvision.selection.parallel_coordinates import plot_parallel_coordinates
 
-    axes = varying(candidate_scores(result))
     plot_learning_curves(result).savefig(path / "learning_curves.png")
     plot_parallel_coordinates(result).savefig(path / "parallel_coordinates.png")
-    if len(axes) >= 2:
-        plot_heat_map(result, *axes[:2]).savefig(path / "heat_map.png")
+    axes = varying(candidate_scores(result))[:2]
+    if len(axes) == 2 and _is_a_grid(result, axes):
+        plot_heat_map(result, *axes).savefig(path / "heat_map.png")
+
+
+def _is_a_grid(result: SweepResult, axes: Sequence[str]) -> bool:
+    """Whether these two hyperparameters have every combination of a few values: random draws are
+    cells on a diagonal of nothing."""
+    combinations = {
+        tuple(lane.lane.hyperparameters[name] for name in axes) for lane in result.lanes
+    }
+    sides = [len(set(values)) for values in zip(*combinations, strict=True)]
+    return len(combinations) == math.prod(sides) and max(sides) <= LARGEST_MAP
 
 
 def show_sweep(
@@ -84,6 +96,12 @@ def show_sweep(
     """The best candidates, and what the chosen one's learning curves say."""
     scores = candidate_scores(result)
     names = varying(scores) or list(result.hyperparameters)
+    # The one-standard-error rule may have chosen one that is not among the best few.
+    shown = [
+        (place, score)
+        for place, score in enumerate(scores, 1)
+        if place <= SHOWN or score.candidate == chosen.candidate
+    ]
     rows = [
         [
             "chosen" if score.candidate == chosen.candidate else str(place),
@@ -91,7 +109,7 @@ def show_sweep(
             _percent(score),
             str(score.lanes),
         ]
-        for place, score in enumerate(scores[:SHOWN], 1)
+        for place, score in shown
     ]
     display.table(
         "Candidates by validation accuracy, mean and standard error",

@@ -23,12 +23,17 @@ class Halving(NamedTuple):
     first: int = 1
     eta: int = 2
 
-    def check(self) -> None:
-        """Raises ValueError if `first` is below 1 or `eta` below 2."""
+    def check(self, epochs: int) -> None:
+        """Raises ValueError if `first` is not in [1, epochs), or `eta` is below 2."""
         if self.first < 1:
             raise ValueError(f"`first` must be at least 1 epoch, got {self.first}.")
         if self.eta < 2:
             raise ValueError(f"`eta` must be at least 2, got {self.eta}: of so many, one goes on.")
+        if self.first >= epochs:
+            raise ValueError(
+                f"`first` must be below the {epochs} epochs of a training, or nothing is ever "
+                f"dropped, got {self.first}: make it smaller, or leave halving out."
+            )
 
 
 def rounds(epochs: int, halving: Halving | None) -> list[int]:

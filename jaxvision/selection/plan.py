@@ -17,7 +17,19 @@ EVAL_BATCH = 256
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """The settings of a sweep; see `sweep`.
+    """The settings of a sweep.
+
+    Attributes:
+        make_run: (hyperparameters, steps of the whole training) -> `train.job.Job`. It is traced
+            with arrays for the hyperparameters that are not fixed.
+        data: "image" [n, h, w, c] and "label" [n]: all examples, which stay on the device.
+        folds: rows of `data` to learn from and to judge by (`data.folds`); a single division is
+            one fold.
+        epochs: of each training, at most.
+        batch_size: b, of the training.
+        patience: a training stops after so many epochs without a better score; None: never.
+        score: what "better" means, of validation metrics that may be traced; see `train.fit`.
+        max_skipped: a training stops after so many steps in a row that are not finite.
 
     Raises:
         ValueError: if one of them cannot be.
@@ -48,6 +60,11 @@ class Plan:
             raise ValueError(
                 f"`folds` must hold rows of the data, which has {examples}, got {rows.max()}: make "
                 "them of the labels of these data."
+            )
+        if not all(rows_of(rows).size for rows in self.folds.validation):
+            raise ValueError(
+                "`folds` must have examples to judge by in each fold, got one without: make the "
+                "validation part larger."
             )
         smallest = min(len(rows_of(rows)) for rows in self.folds.train)
         if self.batch_size > smallest:

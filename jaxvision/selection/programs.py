@@ -51,6 +51,7 @@ class Programs:
         with ThreadPoolExecutor() as pool:
             programs = pool.map(lambda one: one.compile(), (init, steps, finish))
         self._init, self._steps, self._finish = programs
+        self._data_bytes = sum(a.nbytes for a in data.values())
 
     @property
     def bytes_needed(self) -> int:
@@ -63,6 +64,7 @@ class Programs:
             + memory.output_size_in_bytes
             - memory.alias_size_in_bytes
             + memory.temp_size_in_bytes
+            - self._data_bytes  # which are there already
         )
 
     def place(self, tree: PyTree) -> PyTree:

@@ -125,7 +125,7 @@ def sweep_lanes(
         done: what an earlier call yielded: these lanes are not trained again, and not yielded.
     """
     if halving is not None:
-        halving.check()
+        halving.check(plan.epochs)
     lanes = list_lanes(candidates, seeds, len(plan.folds.train))
     unknown = set(fixed) - set(candidates[0])
     if unknown:

@@ -108,6 +108,10 @@ def test_an_axis_twice_is_refused():
         ({}, "one of `grid` and `draw` must name"),
         ({"grid": ("a=1",), "draw": ("a=1",)}, "one of `grid` and `draw` must name"),
         ({"grid": ("a=1",), "folds": 0, "seeds": 0}, "`folds` must be at least 1.*`seeds` must be"),
+        (
+            {"grid": ("a=1",), "folds": 1, "simpler": "a"},
+            "`simpler` needs a standard error.*more `folds` or `seeds`",
+        ),
         ({"grid": ("a=1",), "chunk": 0}, "`chunk` must be at least 1, got 0"),
     ],
 )

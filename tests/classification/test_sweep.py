@@ -12,11 +12,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from jaxvision.classification import material
 from jaxvision.classification.classifier import evaluate
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.sweep import resume_sweep, run_sweep
 from jaxvision.classification.sweep_config import Sweep
-from jaxvision.selection.results import read_json
+from jaxvision.classification.sweep_report import show_sweep
+from jaxvision.selection.results import SweepResult, read_json
+from jaxvision.selection.scores import candidate_scores
+from jaxvision.train.display import Display
 from jaxvision.train.interruption import InterruptedRunError, Interruption
 
 CONFIG = TrainConfig(model="softmax_regression", epochs=4, batch_size=64, patience=2)
@@ -110,6 +114,36 @@ def test_if_all_diverge_what_they_did_is_kept(tmp_path):
     assert "diverged" in (tmp_path / "run" / "lanes.csv").read_text()
 
 
+def test_many_random_candidates_are_drawn_without_a_heat_map(tmp_path):
+    draw = ("learning_rate=log:1e-3:1e-1", "weight_decay=log:1e-6:1e-2")
+    asked = Sweep(draw=draw, candidates=24, folds=1)
+    config = dataclasses.replace(CONFIG, epochs=1, patience=None, out=tmp_path / "run")
+    run_sweep(config, asked, quiet())
+    assert (tmp_path / "run" / "parallel_coordinates.png").exists()
+    assert not (tmp_path / "run" / "heat_map.png").exists()
+    result = json.loads((tmp_path / "run" / "result.json").read_text(), parse_constant=pytest.fail)
+    assert result["validation_accuracy"]["standard_error"] is None  # of one training
+
+
+def test_the_chosen_one_is_shown_though_many_are_better(swept):
+    result = read_json(swept[0] / "lanes.json")
+    lanes = [
+        dataclasses.replace(one, lane=dataclasses.replace(one.lane, candidate=number))
+        for number in range(12)
+        for one in result.candidates[2]
+    ]
+    scores = candidate_scores(SweepResult(tuple(lanes)))
+    console = quiet()
+    show_sweep(Display(console), SweepResult(tuple(lanes)), scores[-1], CONFIG, 10)
+    assert "chosen" in console.file.getvalue()
+
+
+def test_more_images_than_a_device_should_hold_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(material, "RESIDENT_BYTES", 100_000)
+    with pytest.raises(ValueError, match=r"a sweep keeps all images.*smaller --image-size"):
+        run_sweep(dataclasses.replace(CONFIG, out=tmp_path / "run"), ASKED, quiet())
+
+
 def test_one_division_and_no_test_on_request(tmp_path):
     asked = Sweep(grid=("learning_rate=1e-2",), folds=1, seeds=2, test=False)
     run_sweep(dataclasses.replace(CONFIG, out=tmp_path / "run"), asked, quiet())
@@ -141,6 +175,7 @@ def test_repeats_halving_and_the_simplest(tmp_path):
     ("options", "message"),
     [
         ({"folds": 200}, r"`folds` must be at most \d+, the examples of the rarest class"),
+        ({"halving": 4}, "`first` must be below the 4 epochs"),
         ({"simpler": "model"}, "`simpler` must name an axis of numbers, got model"),
         ({"grid": ("model=alexnet,vgg16,inception_v3",)}, "different sizes.*--image-size"),
     ],
@@ -149,7 +184,7 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(tmp_path, options,
     asked = dataclasses.replace(ASKED, **options)
     with pytest.raises(ValueError, match=message):
         run_sweep(dataclasses.replace(CONFIG, out=tmp_path / "run"), asked, quiet())
-    assert not (tmp_path / "run" / "lanes.json").exists()
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,11 @@ import optax
 import pytest
 
 from jaxvision import augment, optim
+from jaxvision.data.folds import Folds
 from jaxvision.models import MLP
 from jaxvision.ops.losses import categorical_cross_entropy
 from jaxvision.selection.halving import Halving
+from jaxvision.selection.plan import Plan
 from jaxvision.selection.results import Lane, LaneResult
 from jaxvision.selection.spaces import grid
 from jaxvision.selection.sweep import sweep, sweep_lanes
@@ -274,6 +276,10 @@ BAD = {
     "no lane in a chunk": ({"chunk": 0}, "`chunk` must be at least 1, got 0"),
     "nothing dropped": ({"halving": Halving(1, 1)}, "`eta` must be at least 2, got 1"),
     "no first round": ({"halving": Halving(0)}, "`first` must be at least 1 epoch, got 0"),
+    "nothing halved": (
+        {"halving": Halving(1)},
+        "`first` must be below the 1 epochs of a training.*got 1: make it smaller",
+    ),
     "fixed and unknown": ({"fixed": ("width",)}, r"`fixed` must name .*\['width'\]"),
     "misspelt": (
         {"candidates": grid({"learning_rat": (0.1,), "decay": (0.9,)})},
@@ -306,6 +312,12 @@ def test_bad_input_is_named_with_the_remedy(case):
 def test_a_plan_that_cannot_be_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         make_plan(**options)
+
+
+def test_a_fold_without_validation_is_refused():
+    nothing = np.full_like(FOLDS.validation, -1)
+    with pytest.raises(ValueError, match=r"`folds` must have examples to judge by in each fold"):
+        Plan(make_run, make_plan().data, Folds(FOLDS.train, nothing), epochs=1, batch_size=BATCH)
 
 
 def test_folds_of_other_data_are_refused():
