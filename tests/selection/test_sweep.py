@@ -164,6 +164,22 @@ def test_a_lane_that_diverges_is_frozen_and_the_others_go_on_as_if_alone(chunk):
     assert all(r.history == () and r.best_epoch == 0 for r in lanes[3:])
 
 
+@pytest.mark.parametrize(("left_out", "ended"), [((3, 4, 6, 7), "epochs"), ((3, 4, 5), "diverged")])
+def test_so_many_steps_left_out_in_a_row_and_not_in_all_stop_a_lane(left_out, ended):
+    def failing(hyperparameters, steps):
+        job = make_run(hyperparameters, steps)
+
+        def train_step(state, batch):
+            state, totals = job.train_step(state, batch)
+            skipped = jnp.isin(state.step, jnp.array(left_out)).astype(jnp.float32)
+            return state, totals | {"skipped": skipped}
+
+        return job._replace(train_step=train_step)
+
+    lanes = sweep(make_plan(failing, epochs=2, max_skipped=3), CANDIDATES[:1]).lanes
+    assert {one.ended for one in lanes} == {ended}
+
+
 @pytest.mark.parametrize("chunk", [None, 4])
 def test_halving_drops_the_worse_candidates_and_does_not_touch_the_others(chunk):
     plan = make_plan()
