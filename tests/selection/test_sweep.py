@@ -9,6 +9,7 @@ from pathlib import Path
 import chex
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
