@@ -18,11 +18,12 @@ from jaxvision import augment, optim
 from jaxvision.data.folds import Folds
 from jaxvision.models import MLP
 from jaxvision.ops.losses import categorical_cross_entropy
+from jaxvision.selection.group import group_lanes
 from jaxvision.selection.halving import Halving
 from jaxvision.selection.plan import Plan
 from jaxvision.selection.results import Lane, LaneResult
 from jaxvision.selection.spaces import grid
-from jaxvision.selection.sweep import sweep, sweep_lanes
+from jaxvision.selection.sweep import list_lanes, sweep, sweep_lanes
 from jaxvision.train import by_loss, fit
 from tests.selection.small import BATCH, FOLDS, feeds_of, job_of, make_plan, make_run
 
@@ -198,6 +199,17 @@ def test_halving_drops_the_worse_candidates_and_does_not_touch_the_others(chunk)
         )
 
 
+def test_the_program_becomes_narrower_with_the_lanes_that_are_left():
+    lanes = list_lanes(CANDIDATES, (0,), 3)
+    (group,) = group_lanes(make_plan(), lanes, frozenset(), chunk=4)
+    group.prepare(lanes)
+    wide = group.programs
+    group.prepare(lanes[:5])
+    assert group.programs is wide and wide.width == 4
+    group.prepare(lanes[:2])
+    assert group.programs.width == 2
+
+
 def test_in_halving_what_diverged_comes_last_however_good_it_was():
     plan = make_plan(epochs=4)
     candidates = grid({"learning_rate": (1e-3, 1e-2, 1e-1), "decay": (0.9,)})
@@ -337,8 +349,10 @@ def test_a_fold_without_validation_is_refused():
         Plan(make_run, make_plan().data, Folds(FOLDS.train, nothing), epochs=1, batch_size=BATCH)
 
 
-def test_folds_of_other_data_are_refused():
+@pytest.mark.parametrize("examples", [150, 199])  # there are 200
+def test_folds_of_other_data_are_refused(examples):
     plan = make_plan()
-    fewer = {name: a[:150] for name, a in plan.data.items()}
-    with pytest.raises(ValueError, match=r"`folds` must hold rows of the data, which has 150"):
+    fewer = {name: a[:examples] for name, a in plan.data.items()}
+    message = rf"`folds` must hold rows of the data, which has {examples}, got 199"
+    with pytest.raises(ValueError, match=message):
         type(plan)(make_run, fewer, FOLDS, epochs=1, batch_size=BATCH)
