@@ -122,7 +122,7 @@ AXES = {
         optim.adam(0.01),
         augment=augment.per_example(augment.random_affine(a)),
     ),
-    "average_decay": lambda a: job_of(MLP(10, widths=(16,)), optim.ema_momentum(0.1, a)),
+    "momentum": lambda a: job_of(MLP(10, widths=(16,)), optim.ema_momentum(0.1, a)),
 }
 
 
