@@ -88,16 +88,17 @@ def test_tiles_are_for_many_channels_and_enough_pixels(side, n, m, settings, til
 
 
 @pytest.mark.parametrize(
-    ("n", "m", "wide"),
+    ("width", "n", "m", "wide"),
     [
-        (1, 6, (5, 2, 5, 30)),
-        (8, 16, (5, 3, 16, 32)),
-        (9, 16, (5, 5, 9, 16)),
-        (8, 17, (5, 5, 8, 17)),
+        (32, 1, 6, (5, 2, 4, 24)),  # 28 outputs in a row: 4 at once, though 5 would fit
+        (26, 1, 6, (5, 2, 5, 30)),  # 22: two would divide them, but that is too few
+        (32, 8, 16, (5, 3, 16, 32)),
+        (32, 9, 16, (5, 5, 9, 16)),
+        (32, 8, 17, (5, 5, 8, 17)),
     ],
 )
-def test_few_channels_become_many(n, m, wide):
-    ((_, kernel),) = operands("convolution", (1, 32, 32, n), (5, 5, n, m))
+def test_few_channels_become_many(width, n, m, wide):
+    ((_, kernel),) = operands("convolution", (1, 32, width, n), (5, 5, n, m))
     assert kernel == wide
 
 
