@@ -33,7 +33,6 @@ from jaxvision.selection.plan import Plan
 from jaxvision.selection.spaces import grid
 from jaxvision.selection.sweep import list_lanes, sweep, train_group
 from jaxvision.train import fit, init_state, make_eval_step, make_train_step
-from jaxvision.train.epoch import never
 from jaxvision.train.job import Job
 
 RATES = 8
@@ -95,7 +94,7 @@ def contestant(
 
     def run():
         group.lanes = fresh()
-        for _ in train_group(group, set(range(RATES)), plan.epochs, never, lambda steps: None):
+        for _ in train_group(group, set(range(RATES)), plan.epochs):
             pass
 
     return run

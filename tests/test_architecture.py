@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "inspect": {"ops"},
     "train": {"optim", "ops"},
     "checkpoint": {"train"},
-    "selection": {"data", "inspect", "ops", "train"},
+    "selection": {"checkpoint", "data", "inspect", "ops", "train"},
     "classification": {
         "augment",
         "checkpoint",

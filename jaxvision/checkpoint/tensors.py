@@ -121,7 +121,7 @@ def _own_pieces(x: Tensor, *, first: bool) -> Iterator[tuple[Index, Tensor]]:
 
 
 def _write(path: Path, x: np.ndarray) -> None:
-    bits = _as_integers(np.ascontiguousarray(x).reshape(x.shape))  # 0-d would have become 1-d
+    bits = as_integers(np.ascontiguousarray(x).reshape(x.shape))  # 0-d would have become 1-d
     with path.open("xb") as file:
         header = np.lib.format.header_data_from_array_1_0(bits)
         np.lib.format.write_array_header_1_0(file, header)
@@ -152,7 +152,7 @@ def _to_devices(x: np.ndarray, like: Tensor) -> Tensor:
     return jax.random.wrap_key_data(y, impl=jax.random.key_impl(like)) if _is_key(like) else y
 
 
-def _as_integers(x: np.ndarray) -> np.ndarray:
+def as_integers(x: np.ndarray) -> np.ndarray:
     """Dtypes that NumPy's files have no name for, such as bfloat16, as integers of their size."""
     return x if x.dtype.isbuiltin == 1 else x.view(f"u{x.dtype.itemsize}")
 

@@ -2,6 +2,7 @@
 
 sweep.json          what was asked, and of which data
 lanes.json          every training that has ended: its settings, curves and end
+under_way/          every training that has begun, as it is now and then, to go on from
 lanes.csv           a row a training          epochs.csv      a row an epoch of each
 *.png               scores over the settings, learning curves
 chosen/             the chosen model, a run like those of `jaxvision train`
@@ -27,6 +28,7 @@ from jaxvision.classification.record import check_same, config_of, record_of
 from jaxvision.classification.sweep_config import Sweep
 from jaxvision.data.batches import load_resident
 from jaxvision.selection.halving import Halving
+from jaxvision.selection.keeping import Keeper
 from jaxvision.selection.plan import Plan
 from jaxvision.selection.procedure import choose, epochs_to_train, measure_once, retrain
 from jaxvision.selection.results import LaneResult, SweepResult, read_json, write_json
@@ -44,7 +46,7 @@ NOT_USED = (
     *("mesh", "coordinator", "processes", "process_id", "feed", "workers", "keep"),
     *("tensorboard", "profile"),
 )
-SWEEP, LANES, CHOSEN = "sweep.json", "lanes.json", "chosen"
+SWEEP, LANES, UNDER_WAY, CHOSEN = "sweep.json", "lanes.json", "under_way", "chosen"
 
 
 def run_sweep(
@@ -175,11 +177,14 @@ def _train(
         f"trainings of up to {plan.epochs} epochs -> {path}"
         f"{f'; {len(done)} have ended already' if done else ''}"
     )
+    keeper = Keeper(path / UNDER_WAY, seconds=config.checkpoint_seconds, note=display.note)
     saved = time.monotonic()
 
     def save() -> None:
         if done:
             write_json(path / LANES, SweepResult(_in_order(done)))
+        for one in done:
+            keeper.forget(one.lane)
 
     finished = sweep_lanes(
         plan,
@@ -189,6 +194,7 @@ def _train(
         halving=Halving(asked.halving) if asked.halving else None,
         chunk=asked.chunk,
         done=tuple(done),
+        keeper=keeper,
         stop=interruption.requested,
         observe=shown.steps,
     )
@@ -208,6 +214,7 @@ def _train(
     if interruption.requested():
         how = f"`jaxvision sweep --resume {path}` goes on"
         raise InterruptedRunError(interruption.signal or signal.SIGTERM, how)
+    keeper.clear()
     return SweepResult(_in_order(done))
 
 

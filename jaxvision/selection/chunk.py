@@ -1,6 +1,5 @@
 """Trains a chunk of lanes: as many as its programs have room for, epoch after epoch."""
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,46 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvision.selection.lanes import DIVERGED, EPOCHS, HALVED, PATIENCE, RUNS, Data, LaneState
+from jaxvision.selection.keeping import Keeper
+from jaxvision.selection.lanes import EPOCHS, HALVED, Data, LaneState
 from jaxvision.selection.plan import Plan
 from jaxvision.selection.programs import Programs
-from jaxvision.selection.results import Lane, LaneResult
+from jaxvision.selection.under_way import LaneUnderWay, take_lane
 from jaxvision.train.epoch import TURN, Question, add_totals
 from jaxvision.train.step import means
 
-ENDED = {PATIENCE: "patience", DIVERGED: "diverged", HALVED: "halved", EPOCHS: "epochs"}
 NEVER = np.iinfo(np.int32).max
 
 Observe = Callable[[int], None]  # told of steps made, of all lanes together, from any thread
-
-
-@dataclasses.dataclass
-class LaneUnderWay:
-    """A lane, and how far it is."""
-
-    lane: Lane
-    state: LaneState | None = None  # on the host; None before it has begun
-    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    stopped: int = RUNS
-
-    @property
-    def rows_and_order(self) -> tuple[int, int]:
-        """(fold, seed): what decides the examples that it sees."""
-        return self.lane.fold or 0, self.lane.seed
-
-    @property
-    def goes_on(self) -> bool:
-        return self.stopped == RUNS
-
-    def take(self, result: LaneResult) -> None:
-        """Makes it a lane that has ended like this."""
-        self.history = list(result.history)
-        self.stopped = {text: code for code, text in ENDED.items()}[result.ended]
-
-    def result(self) -> LaneResult:
-        """What came out, once it has ended."""
-        best_epoch = 0 if self.state is None else int(self.state.best_epoch)
-        return LaneResult(self.lane, tuple(self.history), best_epoch, ENDED[self.stopped])
 
 
 class Pace:
@@ -76,13 +46,15 @@ class Chunk:
         lanes: list[LaneUnderWay],
         hyperparameters: dict[str, np.ndarray],
         data: Data,
+        keeper: Keeper | None,
     ):
         """Args:
         plan: of the sweep.
         programs: for at least as many lanes.
-        lanes: all with the same number of epochs made.
+        lanes: all at the same place.
         hyperparameters: a value for each of these lanes.
         data: on the devices.
+        keeper: keeps the lanes now and then, and when they are left; None for not.
         """
         self.plan, self.programs, self.lanes, self.data = plan, programs, lanes, data
         # What is missing to a full chunk is filled with copies of a lane that are stopped already.
@@ -97,33 +69,38 @@ class Chunk:
         self.state = state.replace(stopped=programs.place(np.where(idle, HALVED, state.stopped)))
         self.stopped = idle
         self.histories = [list(lane.history) for lane in lanes]
+        self.epoch, self.made = lanes[0].place
+        self.sums = [lane.sums for lane in lanes]
+        self._keeper, self._kept = keeper, time.monotonic()
 
-    def train(self, until: int, stop: Question, observe: Observe, pace: Pace) -> bool:
+    def train(self, until: int, stop: Question, observe: Observe, pace: Pace) -> None:
         """Trains until the end of epoch `until`, or until all lanes have stopped.
 
         Args:
             until: epochs made then, those before included.
-            stop: asked often; if it says True, the lanes are left as they were.
+            stop: asked often; if it says True, the lanes are left where they are.
             observe: see `Observe`.
             pace: of the chunks before; it is told of these steps.
-
-        Returns:
-            whether it came to the end; then the lanes are where this is.
         """
-        for epoch in range(len(self.histories[0]), until):
-            sums = self._train_epoch(epoch, stop, observe, pace)
-            if sums is None:
-                return False
-            self._finish_epoch(sums)
-            if np.all(self.stopped):
-                break
+        whole = True
+        while whole and self.epoch < until and not np.all(self.stopped):
+            whole = self._train_epoch(stop, observe, pace)
+            if whole:
+                self._finish_epoch()
+        self._hand_back()
+        if whole and until == self.plan.epochs:
+            for lane in self.lanes:
+                lane.stopped = EPOCHS if lane.goes_on else lane.stopped
+        elif self._keeper:
+            self._keeper.keep(self.lanes)
+
+    def _hand_back(self) -> None:
+        """Sets the lanes to where they are now."""
         state = jax.device_get(self.state)
         for i, lane in enumerate(self.lanes):
-            lane.state = jax.tree.map(lambda x, i=i: x[i], state)
-            lane.history, lane.stopped = self.histories[i], int(lane.state.stopped)
-            if lane.goes_on and until == self.plan.epochs:
-                lane.stopped = EPOCHS
-        return True
+            lane.state = take_lane(state, i)
+            lane.history, lane.stopped = list(self.histories[i]), int(lane.state.stopped)
+            lane.made, lane.sums = self.made, self.sums[i]
 
     def _begin(self, lanes: list[LaneUnderWay]) -> LaneState:
         place = self.programs.place
@@ -132,29 +109,31 @@ class Chunk:
             return self.programs.init(self._values, seeds, self.data)
         return place(jax.tree.map(lambda *x: _stacked(x), *[lane.state for lane in lanes]))
 
-    def _train_epoch(
-        self, epoch: int, stop: Question, observe: Observe, pace: Pace
-    ) -> list[dict[str, float]] | None:
-        """The totals of each lane; None if it was stopped."""
-        order = self.programs.place(self.plan.order(self._pairs, epoch))
-        sums, first = [{} for _ in self.lanes], 0
-        while first < self.plan.steps and not np.all(self.stopped):
+    def _train_epoch(self, stop: Question, observe: Observe, pace: Pace) -> bool:
+        """What is left of the epoch's steps; returns whether it was not stopped."""
+        order = self.programs.place(self.plan.order(self._pairs, self.epoch))
+        while self.made < self.plan.steps and not np.all(self.stopped):
             if stop():
-                return None
-            count, began = min(pace.count, self.plan.steps - first), time.monotonic()
+                return False
+            if self._keeper and time.monotonic() - self._kept > self._keeper.seconds:
+                self._hand_back()
+                self._keeper.keep(self.lanes)
+                self._kept = time.monotonic()
+            first, began = self.made, time.monotonic()
+            count = min(pace.count, self.plan.steps - first)
             self.state, totals = self.programs.steps(
                 self.state, self._values, order, self.data, first, count
             )
             totals, self.stopped = jax.device_get((totals, self.state.stopped))
             pace.measure(count, time.monotonic() - began)
-            for i in range(len(self.lanes)):
+            for i, sums in enumerate(self.sums):
                 made = {name: a[i, first : first + count] for name, a in totals.items()}
-                sums[i] = add_totals(sums[i], made)
+                self.sums[i] = add_totals(sums, made)
+            self.made += count
             observe(count * len(self.lanes))
-            first += count
-        return sums
+        return True
 
-    def _finish_epoch(self, sums: list[dict[str, float]]) -> None:
+    def _finish_epoch(self) -> None:
         patience = NEVER if self.plan.patience is None else self.plan.patience
         self.state, totals = self.programs.finish(
             self.state, self._values, self._validation, self.data, patience
@@ -169,11 +148,12 @@ class Chunk:
                     {
                         "epoch": len(history) + 1,
                         "step": int(steps[i]),
-                        "skipped": int(sums[i]["skipped"]),
-                        "train": means(sums[i]),
+                        "skipped": int(self.sums[i]["skipped"]),
+                        "train": means(self.sums[i]),
                         "validation": means(add_totals({}, measured)),
                     }
                 )
+        self.epoch, self.made, self.sums = self.epoch + 1, 0, [{} for _ in self.lanes]
 
 
 def _stacked(leaves: Sequence[Any]) -> Any:

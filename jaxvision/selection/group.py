@@ -7,13 +7,15 @@ import jax
 import numpy as np
 
 from jaxvision.ops.platform import slow_in_loops
-from jaxvision.selection.chunk import Chunk, LaneUnderWay, Observe, Pace
+from jaxvision.selection.chunk import Chunk, Observe, Pace
 from jaxvision.selection.hyperparameters import check_all_read
-from jaxvision.selection.lanes import Data, LaneFunctions
+from jaxvision.selection.keeping import Keeper
+from jaxvision.selection.lanes import Data, LaneFunctions, LaneState
 from jaxvision.selection.layout import Layout, choose_layout, memory_left, narrower
 from jaxvision.selection.plan import Plan
 from jaxvision.selection.programs import Programs, put_whole
 from jaxvision.selection.spaces import Candidate, Value
+from jaxvision.selection.under_way import LaneUnderWay, take_lane
 from jaxvision.train.epoch import Question
 
 
@@ -81,15 +83,34 @@ class Group:
         )
 
     def train(
-        self, lanes: list[LaneUnderWay], until: int, stop: Question, observe: Observe
-    ) -> bool:
-        """Trains a chunk of these lanes, see `Chunk.train`."""
-        chunk = Chunk(self.plan, self.programs, lanes, self.values(lanes), self.data)
-        return chunk.train(until, stop, observe, self.pace)
+        self,
+        lanes: list[LaneUnderWay],
+        until: int,
+        stop: Question,
+        observe: Observe,
+        keeper: Keeper | None,
+    ) -> None:
+        """Trains a chunk of these lanes, see `Chunk`; nothing if it is to stop already."""
+        if not stop():
+            values = self.values(lanes)
+            chunk = Chunk(self.plan, self.programs, lanes, values, self.data, keeper)
+            chunk.train(until, stop, observe, self.pace)
 
     def chunks(self, lanes: Sequence[LaneUnderWay]) -> list[list[LaneUnderWay]]:
+        """Of lanes that are at the same place."""
+        places: dict[tuple[int, int], list[LaneUnderWay]] = {}
+        for lane in lanes:
+            places.setdefault(lane.place, []).append(lane)
         width = self.layout.width
-        return [list(lanes[i : i + width]) for i in range(0, len(lanes), width)]
+        return [some[i : i + width] for some in places.values() for i in range(0, len(some), width)]
+
+    def first_state(self) -> LaneState:
+        """Some lane's state before its first step."""
+        some = [self.lanes[i % len(self.lanes)] for i in range(self.layout.width)]
+        seeds = np.array([lane.lane.seed for lane in some], np.uint32)
+        placed = self.programs.place((self.values(some), seeds))
+        state = jax.device_get(self.programs.init(*placed, self.data))
+        return take_lane(state, 0)
 
     def _functions(self, lane: LaneUnderWay) -> LaneFunctions:
         functions = self.plan.functions(self.fixed, loops=True)

@@ -17,13 +17,15 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from jaxvision.selection.chunk import LaneUnderWay, Observe
+from jaxvision.selection.chunk import Observe
 from jaxvision.selection.group import Group, group_lanes
 from jaxvision.selection.halving import Halving, rounds, survivors
+from jaxvision.selection.keeping import Keeper
 from jaxvision.selection.lanes import DIVERGED, HALVED
 from jaxvision.selection.plan import Plan
 from jaxvision.selection.results import Lane, LaneResult, SweepResult
 from jaxvision.selection.spaces import Candidate
+from jaxvision.selection.under_way import LaneUnderWay
 from jaxvision.train.epoch import Question, never
 
 
@@ -116,6 +118,7 @@ def sweep_lanes(
     halving: Halving | None = None,
     chunk: int | None = None,
     done: Sequence[LaneResult] = (),
+    keeper: Keeper | None = None,
     stop: Question = never,
     observe: Observe = lambda steps: None,
 ) -> Iterator[FinishedLane]:
@@ -123,6 +126,8 @@ def sweep_lanes(
 
     Args:
         done: what an earlier call yielded: these lanes are not trained again, and not yielded.
+        keeper: keeps the lanes that have begun, and brings back those that an earlier call left;
+            to forget those that are yielded is the caller's, once their results are safe.
     """
     if halving is not None:
         halving.check(plan.epochs)
@@ -141,7 +146,7 @@ def sweep_lanes(
     running, ends = set(range(len(candidates))), rounds(plan.epochs, halving)
     for until in ends:
         for group in groups:
-            yield from train_group(group, running, until, stop, observe)
+            yield from train_group(group, running, until, stop, observe, keeper)
         if stop():
             return
         if halving is not None and until < plan.epochs:
@@ -153,13 +158,22 @@ def sweep_lanes(
 
 
 def train_group(
-    group: Group, running: set[int], until: int, stop: Question, observe: Observe
+    group: Group,
+    running: set[int],
+    until: int,
+    stop: Question = never,
+    observe: Observe = lambda steps: None,
+    keeper: Keeper | None = None,
 ) -> Iterator[FinishedLane]:
     """Trains a group's running lanes until the end of epoch `until`; yields those that end."""
     lanes = [lane for lane in group.lanes if lane.goes_on and lane.lane.candidate in running]
     if not lanes:
         return
     group.prepare(lanes)
+    if keeper:
+        _bring_back(group, [lane for lane in lanes if lane.state is None], keeper, observe)
+        yield from _ended(lanes)  # which were kept when others were still under way
+    left = [lane for lane in lanes if lane.goes_on and len(lane.history) < until]
     cancelled = Event()
     with ThreadPoolExecutor(group.layout.threads) as pool:
         under_way = {
@@ -169,18 +183,32 @@ def train_group(
                 until,
                 lambda: cancelled.is_set() or stop(),
                 observe,
+                keeper,
             ): chunk
-            for chunk in group.chunks(lanes)
+            for chunk in group.chunks(left)
         }
         try:
             while under_way:
                 for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                    chunk, ended = under_way.pop(future), future.result()
-                    for lane in chunk if ended else ():
-                        if not lane.goes_on:
-                            yield _finished(lane)
+                    future.result()
+                    yield from _ended(under_way.pop(future))
         finally:
             cancelled.set()
+
+
+def _bring_back(
+    group: Group, lanes: Sequence[LaneUnderWay], keeper: Keeper, observe: Observe
+) -> None:
+    like = group.first_state()
+    for lane in lanes:
+        keeper.bring_back(lane, like)
+        observe(len(lane.history) * group.plan.steps + lane.made)
+
+
+def _ended(lanes: Sequence[LaneUnderWay]) -> Iterator[FinishedLane]:
+    for lane in lanes:
+        if not lane.goes_on:
+            yield _finished(lane)
 
 
 def _finished(lane: LaneUnderWay) -> FinishedLane:

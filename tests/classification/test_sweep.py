@@ -89,9 +89,12 @@ def test_an_interrupted_sweep_goes_on_and_ends_as_if_it_had_not_been(swept, tmp_
         run_sweep(config, ASKED, quiet(), interruption=After(25))
     some = len(read_json(out / "lanes.json").lanes)
     assert 0 < some < 12 and not (out / "result.json").exists()
+    begun = [path.stem for path in (out / "under_way").iterdir()]
+    assert 0 < len(begun) <= 2  # a thread a core
     console = quiet()
     resume_sweep(out, console)
     assert f"{some} have ended already" in console.file.getvalue()
+    assert not (out / "under_way").exists()
     assert read_json(out / "lanes.json") == read_json(path / "lanes.json")
     then, now = (json.loads((p / "result.json").read_text()) for p in (path, out))
     assert {**then, "seconds": 0} == {**now, "seconds": 0}

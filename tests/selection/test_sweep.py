@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from jaxvision.models import MLP
 from jaxvision.ops.losses import categorical_cross_entropy
 from jaxvision.selection.group import group_lanes
 from jaxvision.selection.halving import Halving
+from jaxvision.selection.keeping import Keeper
 from jaxvision.selection.plan import Plan
 from jaxvision.selection.results import Lane, LaneResult
 from jaxvision.selection.spaces import grid
@@ -264,6 +266,123 @@ def test_it_stops_when_it_is_told_to():
         )
     )
     assert finished == [] and 100 < sum(made) < 5000
+
+
+def stopped_after(steps, plan, keeper, **options):
+    """What a sweep has yielded when it was stopped after so many steps of all lanes."""
+    made = []
+    finished = sweep_lanes(
+        plan,
+        CANDIDATES,
+        keeper=keeper,
+        stop=lambda: sum(made) >= steps,
+        observe=made.append,
+        **options,
+    )
+    return [one.result for one in finished]
+
+
+def the_rest(done, plan, keeper, **options):
+    """All lanes in order, and the steps that were made for them now."""
+    began, made, brought_back = [False], [], []
+
+    def observe(steps):
+        (made if began[0] else brought_back).append(steps)
+
+    def never():
+        began[0] = True
+        return False
+
+    finished = sweep_lanes(
+        plan, CANDIDATES, done=done, keeper=keeper, stop=never, observe=observe, **options
+    )
+    results = [*done, *[one.result for one in finished]]
+    return sorted(results, key=lambda r: (r.lane.candidate, r.lane.fold)), sum(made)
+
+
+@pytest.mark.parametrize("chunks", [(None, None), (5, 5), (5, 1)], ids=str)
+@pytest.mark.parametrize("halving", [None, Halving(2)], ids=["all", "halving"])
+def test_lanes_that_had_begun_go_on_as_if_nothing_had_been(tmp_path, chunks, halving):
+    plan, keeper = make_plan(patience=3), Keeper(tmp_path / "kept")
+    before, after = ({"chunk": chunk, "halving": halving} for chunk in chunks)
+    whole = sweep(plan, CANDIDATES, **before).lanes
+    done = stopped_after(160, plan, keeper, **before)
+    assert any(keeper.folder.iterdir())
+    results, made = the_rest(done, plan, keeper, **after)
+    total = sum(len(r.history) for r in whole) * plan.steps
+    assert made <= total - 160 + 5 * plan.steps  # no lane begins anew
+    assert [(r.lane, r.ended, r.best_epoch) for r in results] == [
+        (r.lane, r.ended, r.best_epoch) for r in whole
+    ]
+    for a, b in zip(results, whole, strict=True):
+        if chunks[0] == chunks[1]:
+            assert a.history == b.history
+        np.testing.assert_allclose(losses(a.history), losses(b.history), rtol=1e-6)
+
+
+def killed_after(turns, plan, keeper):
+    """Leaves on the disk what a process that dies leaves there: what was kept on the way."""
+    left = iter(range(turns))
+
+    def observe(steps):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(sweep_lanes(plan, CANDIDATES, chunk=5, keeper=keeper, observe=observe))
+
+
+def test_lanes_are_kept_while_they_train(tmp_path):
+    plan, keeper = make_plan(patience=2, score=by_loss), Keeper(tmp_path, seconds=0.0)
+    whole = sweep(plan, CANDIDATES, chunk=5).lanes
+    killed_after(36, plan, keeper)
+    results, made = the_rest([], plan, keeper, chunk=5)
+    assert [r.history for r in results] == [r.history for r in whole]
+    assert made < sum(len(r.history) for r in whole) * plan.steps
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (flip, "it is damaged: its sum is another"),
+        (lambda path: path.write_bytes(path.read_bytes()[:100]), "it is damaged: .*header"),
+        (
+            lambda path: path.write_bytes(path.with_name("1-0-0.safetensors").read_bytes()),
+            "it is of {'l",
+        ),
+    ],
+    ids=["flipped", "cut", "another"],
+)
+def test_a_lane_whose_file_cannot_be_used_begins_anew_and_says_so(tmp_path, damage, why):
+    plan, notes = make_plan(epochs=2), []
+    keeper = Keeper(tmp_path, note=notes.append)
+    whole = sweep(plan, CANDIDATES, chunk=12).lanes
+    assert stopped_after(60, plan, keeper, chunk=12) == []
+    damage(tmp_path / "0-0-0.safetensors")
+    results, _ = the_rest([], plan, keeper, chunk=12)
+    assert [r.history for r in results] == [r.history for r in whole]
+    (note,) = notes
+    assert re.search(
+        rf"0-0-0.safetensors cannot be used \({why}.*\): this training begins anew", note
+    )
+
+
+def test_a_lane_of_another_network_is_not_taken_for_this_one(tmp_path):
+    notes = []
+    keeper = Keeper(tmp_path, note=notes.append)
+    stopped_after(60, make_plan(epochs=2), keeper, chunk=12)
+    wider = make_plan(lambda h, n: job_of(MLP(10, widths=(17,)), optim.momentum(0.1, h["decay"])))
+    (group,) = group_lanes(wider, list_lanes(CANDIDATES, (0,), 3), frozenset(), None)
+    with pytest.raises(ValueError, match="changes nothing"):
+        group.prepare(group.lanes)  # no rate is read: only the state is wanted
+    keeper.bring_back(group.lanes[0], group.first_state())
+    assert group.lanes[0].state is None and "another network or optimizer" in notes[0]
 
 
 @pytest.mark.parametrize("devices", [2, 4])
