@@ -173,7 +173,7 @@ def train_group(
     if keeper:
         _bring_back(group, [lane for lane in lanes if lane.state is None], keeper, observe)
         yield from _ended(lanes)  # which were kept when others were still under way
-    left = [lane for lane in lanes if lane.goes_on and len(lane.history) < until]
+    left = [lane for lane in lanes if lane.goes_on]
     cancelled = Event()
     with ThreadPoolExecutor(group.layout.threads) as pool:
         under_way = {

@@ -385,6 +385,19 @@ def test_a_lane_of_another_network_is_not_taken_for_this_one(tmp_path):
     assert group.lanes[0].state is None and "another network or optimizer" in notes[0]
 
 
+def test_every_lane_is_kept_and_forgotten_by_itself(tmp_path):
+    keeper, lanes = Keeper(tmp_path), list_lanes(CANDIDATES[:2], (0, 7), 2)
+    for lane in lanes:
+        lane.state = {"x": np.zeros(2)}
+    keeper.keep(lanes)
+    assert len(list(tmp_path.iterdir())) == 8
+    for lane in lanes[:3]:
+        keeper.forget(lane.lane)
+    assert len(list(tmp_path.iterdir())) == 5
+    keeper.clear()
+    assert not tmp_path.exists()
+
+
 @pytest.mark.parametrize("devices", [2, 4])
 def test_lanes_spread_over_devices_are_those_of_one(devices):
     code = (
