@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "train": {"optim", "ops"},
     "checkpoint": {"train"},
     "selection": {"checkpoint", "data", "inspect", "ops", "train"},
+    "transfer": {"data", "inspect", "models", "ops", "optim", "pretrained", "train"},
     "classification": {
         "augment",
         "checkpoint",

@@ -15,7 +15,7 @@ from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
 from jaxvision.hyperparameters import Scalar, is_zero, require
-from jaxvision.ops.batch_norm import batch_norm, batch_norm_relu, normalize
+from jaxvision.ops.batch_norm import FROZEN, batch_norm, batch_norm_relu, normalize
 from jaxvision.ops.conv2d import conv2d
 
 Features = dict[str, Float[Array, "b ..."]]
@@ -142,6 +142,9 @@ class BatchNorm(nn.Module):
     with the unbiased variance m / (m - 1) var, as in Algorithm 2 and PyTorch (whose momentum is 1
     minus this one). Statistics and parameters stay float32 whatever the input.
 
+    Where the collection "frozen_stats" has its statistics, and not "batch_stats", it normalises by
+    them in training too, and leaves them as they are (`jaxvision.transfer`).
+
     Attributes:
         train: which of the two.
         relu: whether a ReLU follows, which then costs no pass of its own.
@@ -161,9 +164,11 @@ class BatchNorm(nn.Module):
         shape = (x.shape[-1],)
         scale = self.param("scale", self.scale_init, shape, jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
-        mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
-        var = self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32)
-        if not self.train:
+        frozen = self.has_variable(FROZEN, "mean")
+        collection = FROZEN if frozen else "batch_stats"
+        mean = self.variable(collection, "mean", jnp.zeros, shape, jnp.float32)
+        var = self.variable(collection, "var", jnp.ones, shape, jnp.float32)
+        if frozen or not self.train:
             y = normalize(x, mean.value, var.value, scale, bias, self.epsilon)
             return nn.relu(y) if self.relu else y
 

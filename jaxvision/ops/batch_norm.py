@@ -26,6 +26,7 @@ from jaxtyping import Array, Float
 from jaxvision.ops.platform import prefers_cpu_form
 
 PIXELS = (0, 1, 2)  # the axes that the statistics are over
+FROZEN = "frozen_stats"  # the collection of statistics that training goes by and does not change
 
 
 def batch_norm(

@@ -19,12 +19,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax.traverse_util import flatten_dict
 from jaxtyping import Array, Bool, Float, Key, Num, PyTree
 
+from jaxvision.ops.batch_norm import FROZEN
 from jaxvision.ops.losses import categorical_cross_entropy
 from jaxvision.ops.metrics import correct
 from jaxvision.optim import Scalar, move_average
-from jaxvision.train.state import TrainState, Variables
+from jaxvision.train.state import TrainState, Variables, combine
 
 Batch = dict[str, Array]  # "image" [b, h, w, c], "label", "mask" [b]; see jaxvision.data.batches
 Outputs = Float[Array, "b ..."]
@@ -83,14 +85,16 @@ def make_train_step(
     if accumulate < 1:
         raise ValueError(f"`accumulate` must be at least 1, got {accumulate}.")
 
-    def objective(params, batch_stats, batch, key, count):
+    def objective(params, batch_stats, frozen, batch, key, count):
         (logits, _), updated = model.apply(
-            {"params": gather(params), "batch_stats": batch_stats},
+            _variables(params, batch_stats, frozen, gather),
             normalize(batch["image"]),
             train=True,
             mutable=["batch_stats"],
             rngs={"dropout": key},
         )
+        if frozen is not None:
+            _check_frozen(updated.get("batch_stats", {}), batch_stats)
         losses = loss(logits, batch)
         totals = _totals(losses, metrics(logits, batch), batch["mask"])
         # Divided by the count of the whole batch, of which this may be a part.
@@ -108,7 +112,7 @@ def make_train_step(
             batch = augment(augment_key, batch)
         count = jnp.sum(batch["mask"])
         gradients, (totals, batch_stats) = differentiate(
-            state.params, state.batch_stats, batch, dropout_key, count
+            state.params, state.batch_stats, state.frozen, batch, dropout_key, count
         )
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         new = state.replace(
@@ -117,7 +121,7 @@ def make_train_step(
             opt_state=opt_state,
         )
         if state.average is not None:
-            average = move_average(state.average, new.variables, average_decay)
+            average = move_average(state.average, new.learning, average_decay)
             new = new.replace(average=average)
         ok = all_finite((totals["loss"], gradients, updates, batch_stats))
         new = _select(ok, new, state).replace(step=state.step + 1)
@@ -180,15 +184,42 @@ def _select(ok: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:
     return jax.tree.map(lambda a, b: jnp.where(ok, a, b), new, old)
 
 
+def _variables(
+    params: PyTree, batch_stats: PyTree, frozen: Variables | None, gather: Callable
+) -> Variables:
+    """What the model is applied to in training."""
+    if frozen is None:
+        return {"params": gather(params), "batch_stats": batch_stats}
+    return {
+        "params": gather(combine(params, frozen["params"])),
+        "batch_stats": batch_stats,
+        FROZEN: frozen["batch_stats"],
+    }
+
+
+def _check_frozen(updated: PyTree, batch_stats: PyTree) -> None:
+    """Refuses layers that have made statistics for themselves where theirs are frozen."""
+    names = flatten_dict(updated, sep="/").keys() - flatten_dict(batch_stats, sep="/").keys()
+    if names:
+        layers = sorted({name.rpartition("/")[0] for name in names})
+        raise ValueError(
+            f"the statistics of {', '.join(layers)} are frozen, but these layers would normalise "
+            "by those of the batch: only `jaxvision.models.layers.BatchNorm` knows of frozen ones. "
+            "Use it, or let the parameters of these layers learn."
+        )
+
+
 def _in_parts(differentiate: Callable, parts: int) -> Callable:
     """The same gradient and totals, from one part of the batch after the other."""
 
-    def differentiate_in_parts(params, batch_stats, batch, key, count):
+    def differentiate_in_parts(params, batch_stats, frozen, batch, key, count):
         def go_on(carry, part):
             gradients, batch_stats = carry
             i, rows = part
             part_key = jax.random.fold_in(key, i)
-            new, (totals, batch_stats) = differentiate(params, batch_stats, rows, part_key, count)
+            new, (totals, batch_stats) = differentiate(
+                params, batch_stats, frozen, rows, part_key, count
+            )
             return (jax.tree.map(jnp.add, gradients, new), batch_stats), totals
 
         start = jax.tree.map(jnp.zeros_like, params), batch_stats

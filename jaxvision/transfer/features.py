@@ -1,0 +1,71 @@
+"""Features off the shelf: what a trained network makes of other images, once for all of them.
+
+Sharif Razavian, Azizpour, Sullivan & Carlsson, "CNN Features off-the-shelf: an Astounding Baseline
+for Recognition", CVPR Workshops 2014, https://arxiv.org/abs/1403.6382: a linear classifier on them
+is the first thing to try on a new task. As nothing below it learns, a feature is computed once.
+"""
+
+from collections.abc import Callable
+from contextlib import closing
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxvision.data.batches import open_feed
+from jaxvision.data.sources import Source
+from jaxvision.names import lookup
+from jaxvision.train.epoch import EvalEpoch
+from jaxvision.train.state import Variables
+from jaxvision.train.step import Batch, Normalize, View
+
+Pool = Callable[[Float[Array, "b h w c"]], Float[Array, "b d"]]
+
+POOLS: dict[str, Pool] = {
+    "average": lambda x: x.mean(axis=(1, 2)),
+    "max": lambda x: x.max(axis=(1, 2)),
+    "both": lambda x: jnp.concatenate([x.mean(axis=(1, 2)), x.max(axis=(1, 2))], axis=1),
+    "spatial": lambda x: x.reshape(len(x), -1),
+}
+"""What becomes of a feature [b, h, w, c]; one that is [b, d] already stays as it is."""
+
+
+def extract_features(
+    model: nn.Module,
+    variables: Variables,
+    source: Source,
+    feature: str,
+    *,
+    pool: str = "average",
+    normalize: Normalize = jnp.float32,
+    view: View = lambda images: images,
+    batch_size: int = 64,
+) -> Float[np.ndarray, "n d"]:
+    """A feature of every image of `source`, in its order, as float32.
+
+    What comes after the feature in the network is not computed.
+
+    Args:
+        source: images of one size, as the network takes them.
+        feature: one of the names that the model gives its features.
+        pool: a key of `POOLS`.
+        normalize: what makes the model's input of a batch's pixels.
+        view: a function of the normalised images, such as `train.mirrored`: features of another
+            view of each are other features.
+        batch_size: images at a time.
+
+    Raises:
+        ValueError: if the model has no such feature, or there is no such way to pool.
+    """
+    pool_spatial = lookup("pool", pool, POOLS)
+
+    def step(variables: Variables, batch: Batch) -> tuple[dict, Float[Array, "b d"]]:
+        images = view(normalize(batch["image"]))
+        x = lookup("feature", feature, model.apply(variables, images, train=False)[1])
+        return {}, (pool_spatial(x) if x.ndim == 4 else x).astype(jnp.float32)
+
+    feed = open_feed(source, min(batch_size, len(source)), seed=None)
+    with closing(feed):
+        _, features = EvalEpoch(step, feed)(variables)
+    return features

@@ -1,0 +1,143 @@
+"""Ridge regression as a classifier, for all penalties at once, from one decomposition.
+
+Hoerl & Kennard, "Ridge Regression", Technometrics 12(1), 1970. With features X [n, d] and targets
+Y [n, k], both centred, the weights that minimise |X W - Y|^2 + p |W|^2 are, with X = U diag(s) V',
+
+    W(p) = V diag(s / (s^2 + p)) U'Y
+
+so all that depends on the penalty p is a diagonal. For a classifier Y is +1 for the class of an
+example and -1 for the others, and the largest prediction wins (Rifkin, Yeo & Poggio, "Regularized
+Least-Squares Classification", 2003).
+
+Penalties are stated as multiples of |X|^2 / d, the mean of the d eigenvalues of X'X: so they depend
+neither on how many examples there are nor on the unit of the features.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxvision.data.folds import FILLING, Folds
+
+PENALTIES = tuple(np.geomspace(1e-4, 1e2, 20).tolist())
+
+
+class Decomposition(NamedTuple):
+    """What the solutions for all penalties are made of; r = min(n, d)."""
+
+    mean: Float[Array, " d"]  # of the features
+    target_mean: Float[Array, " k"]
+    basis: Float[Array, "d r"]  # V
+    squares: Float[Array, " r"]  # s^2
+    projected: Float[Array, "r k"]  # diag(s) U'Y
+
+    def shrunk(self, penalty: Float[Array, ""] | float) -> Float[Array, "r k"]:
+        """The weights in the basis, for one penalty, a multiple of |X|^2 / d."""
+        unit = jnp.sum(self.squares) / len(self.basis)
+        return self.projected / (self.squares + penalty * unit)[:, None]
+
+
+class Ridge(NamedTuple):
+    """A linear function: x W + b."""
+
+    weights: Float[Array, "d k"]
+    bias: Float[Array, " k"]
+
+    def __call__(self, features: Float[Array | np.ndarray, "n d"]) -> Float[Array, "n k"]:
+        return jnp.asarray(features) @ self.weights + self.bias[None]
+
+
+class RidgeSearch(NamedTuple):
+    """A classifier, and how its penalty was chosen.
+
+    Attributes:
+        classifier: from all examples, with the chosen penalty.
+        penalty: of those with the best mean accuracy, the largest.
+        accuracies: [folds, penalties], on the examples that each fold leaves out.
+    """
+
+    classifier: Ridge
+    penalty: float
+    accuracies: Float[np.ndarray, "folds p"]
+
+
+def targets_of(labels: Int[Array | np.ndarray, " n"], classes: int) -> Float[Array, "n classes"]:
+    """+1 for the class of an example, -1 for the others."""
+    return 2.0 * jax.nn.one_hot(labels, classes) - 1.0
+
+
+def decompose(
+    features: Float[Array, "n d"], targets: Float[Array, "n k"], mask: Bool[Array, " n"]
+) -> Decomposition:
+    """The decomposition of the examples with a `mask` of True."""
+    weight = mask[:, None] / jnp.sum(mask)
+    mean, target_mean = jnp.sum(weight * features, axis=0), jnp.sum(weight * targets, axis=0)
+    x = jnp.where(mask[:, None], features - mean[None], 0.0)
+    y = jnp.where(mask[:, None], targets - target_mean[None], 0.0)
+    projected = x.T @ y
+    if x.shape[0] > x.shape[1]:
+        x = jnp.linalg.qr(x, mode="r")  # has the same s and V, and d rows
+    _, s, basis = jnp.linalg.svd(x, full_matrices=False)
+    return Decomposition(mean, target_mean, basis.T, s**2, basis @ projected)
+
+
+def solve(parts: Decomposition, penalty: Float[Array, ""] | float) -> Ridge:
+    """The solution for one penalty, a multiple of |X|^2 / d."""
+    weights = parts.basis @ parts.shrunk(penalty)
+    return Ridge(weights, parts.target_mean - parts.mean @ weights)
+
+
+def search_ridge(
+    features: Float[Array | np.ndarray, "n d"],
+    labels: Int[Array | np.ndarray, " n"],
+    classes: int,
+    folds: Folds,
+    penalties: tuple[float, ...] = PENALTIES,
+) -> RidgeSearch:
+    """Chooses the penalty by cross-validation, and solves with it for all examples.
+
+    Each fold is decomposed once, for all penalties.
+
+    Args:
+        folds: of these examples (`data.folds.stratified_folds`).
+        penalties: multiples of |X|^2 / d, positive.
+
+    Raises:
+        ValueError: if there is no penalty, or one is not positive, or a feature is not finite.
+    """
+    if not penalties or not min(penalties) > 0:
+        raise ValueError(f"`penalties` must be positive, at least one, got {penalties}.")
+    features, labels = jnp.asarray(features, jnp.float32), jnp.asarray(labels)
+    if not jnp.all(jnp.isfinite(features)):
+        raise ValueError("`features` must be finite, got NaN or infinity: look at their network.")
+    ordered = jnp.asarray(sorted(penalties, reverse=True))  # of equals, argmax takes the first
+    accuracies = np.asarray(_cross_validate(features, labels, classes, tuple(folds), ordered))
+    best = int(np.argmax(accuracies.mean(axis=0)))
+    whole = decompose(features, targets_of(labels, classes), jnp.ones(len(labels), bool))
+    order = np.argsort(np.argsort([-p for p in penalties], kind="stable"))
+    return RidgeSearch(solve(whole, ordered[best]), float(ordered[best]), accuracies[:, order])
+
+
+@partial(jax.jit, static_argnames="classes")
+def _cross_validate(features, labels, classes, folds, penalties):
+    targets = targets_of(labels, classes)
+
+    def of_fold(rows):
+        train, validation = rows
+        parts = decompose(features[train], targets[train], train != FILLING)
+        seen = (features[validation] - parts.mean[None]) @ parts.basis
+        real = validation != FILLING
+
+        def accuracy(penalty):
+            predicted = seen @ parts.shrunk(penalty) + parts.target_mean[None]
+            right = jnp.argmax(predicted, axis=1) == labels[validation]
+            return jnp.sum(right & real) / jnp.sum(real)
+
+        return lax.map(accuracy, penalties)
+
+    return lax.map(of_fold, folds)
