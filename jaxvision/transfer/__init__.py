@@ -1,17 +1,26 @@
 """What a network has learned, for another task: freeze a part of it, or use its features."""
 
 from jaxvision.transfer.features import POOLS, extract_features
+from jaxvision.transfer.few_shot import FewShot, draw_shots, few_shot_curve
+from jaxvision.transfer.few_shot_plot import plot_few_shot
+from jaxvision.transfer.head import replace_head
 from jaxvision.transfer.partition import Parts, combine, parameters_below, partition
-from jaxvision.transfer.ridge import Ridge, RidgeSearch, search_ridge
+from jaxvision.transfer.ridge import Ridge, RidgeSearch, fit_ridge, search_ridge
 
 __all__ = [
     "POOLS",
+    "FewShot",
     "Parts",
     "Ridge",
     "RidgeSearch",
     "combine",
+    "draw_shots",
     "extract_features",
+    "few_shot_curve",
+    "fit_ridge",
     "parameters_below",
     "partition",
+    "plot_few_shot",
+    "replace_head",
     "search_ridge",
 ]

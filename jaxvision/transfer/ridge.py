@@ -92,6 +92,17 @@ def solve(parts: Decomposition, penalty: Float[Array, ""] | float) -> Ridge:
     return Ridge(weights, parts.target_mean - parts.mean @ weights)
 
 
+def fit_ridge(
+    features: Float[Array | np.ndarray, "n d"],
+    labels: Int[Array | np.ndarray, " n"],
+    classes: int,
+    penalty: float = 1.0,
+) -> Ridge:
+    """The classifier from all examples, with this penalty: a multiple of |X|^2 / d."""
+    targets = targets_of(labels, classes)
+    return solve(decompose(jnp.asarray(features), targets, jnp.ones(len(labels), bool)), penalty)
+
+
 def search_ridge(
     features: Float[Array | np.ndarray, "n d"],
     labels: Int[Array | np.ndarray, " n"],
@@ -118,9 +129,10 @@ def search_ridge(
     ordered = jnp.asarray(sorted(penalties, reverse=True))  # of equals, argmax takes the first
     accuracies = np.asarray(_cross_validate(features, labels, classes, tuple(folds), ordered))
     best = int(np.argmax(accuracies.mean(axis=0)))
-    whole = decompose(features, targets_of(labels, classes), jnp.ones(len(labels), bool))
     order = np.argsort(np.argsort([-p for p in penalties], kind="stable"))
-    return RidgeSearch(solve(whole, ordered[best]), float(ordered[best]), accuracies[:, order])
+    penalty = float(ordered[best])
+    classifier = fit_ridge(features, labels, classes, penalty)
+    return RidgeSearch(classifier, penalty, accuracies[:, order])
 
 
 @partial(jax.jit, static_argnames="classes")

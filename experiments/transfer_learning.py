@@ -1,0 +1,234 @@
+"""Does what LeNet-5 has learned of the digits 0 to 4 help with 5 to 9?
+
+    python -m experiments.transfer_learning
+
+It trains on all images of 0 to 4, and then learns 5 to 9 from 1, 2, 5, 10 and 20 examples of
+each, in four ways: from scratch; with the whole network going on from where it was; with its lower
+layers frozen, so that only the new head learns; and with a ridge classifier on the features before
+the head. Each is repeated with other examples. It needs no network and no weights, and writes a
+table and a picture into a new directory.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jax import lax
+from rich.console import Console
+
+from jaxvision import optim
+from jaxvision.data import ResidentFeed, digits, load_resident
+from jaxvision.data.folds import stratified_folds
+from jaxvision.data.splits import complete_splits
+from jaxvision.data.views import Fitted
+from jaxvision.models import make_model
+from jaxvision.ops.platform import compiler_options
+from jaxvision.train import fit, init_state, make_eval_step, make_train_step
+from jaxvision.train import run as files
+from jaxvision.train.display import Display
+from jaxvision.transfer import (
+    FewShot,
+    few_shot_curve,
+    fit_ridge,
+    partition,
+    plot_few_shot,
+    replace_head,
+    search_ridge,
+)
+from jaxvision.transfer.few_shot import Learn
+
+FIRST = range(5)  # the classes of the first task; the second has the others
+FEATURE = "f6"  # what the head of LeNet-5 sees
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to compare.
+
+    Attributes:
+        shots: examples a class.
+        draws: of examples, for each number of them.
+        epochs: of the first training.
+        steps: of each training on few examples, all of them in a batch.
+        image_size: pixels a side.
+        seed: of the first training.
+        out: the new directory; by default one under runs/.
+    """
+
+    shots: tuple[int, ...] = (1, 2, 5, 10, 20)
+    draws: int = 5
+    epochs: int = 12
+    steps: int = 100
+    image_size: int = 16
+    seed: int = 0
+    out: Path | None = None
+
+
+SMOKE = Config(shots=(2, 5), draws=2, epochs=3, steps=20)  # what tests/test_experiments.py runs
+
+
+def normalize(images):
+    return images.astype(jnp.float32) / 128 - 1
+
+
+def tasks(image_size: int) -> tuple[list[dict[str, np.ndarray]], list[dict[str, np.ndarray]]]:
+    """Training and test images of the two tasks, each with labels from 0."""
+    parts = complete_splits(digits())
+    both = []
+    for part in (parts.train, parts.test):
+        data = load_resident(Fitted(part, image_size, image_size))
+        first = np.isin(data["label"], FIRST)
+        both.append(
+            [
+                {"image": data["image"][rows], "label": data["label"][rows] - shift}
+                for rows, shift in ((first, 0), (~first, len(FIRST)))
+            ]
+        )
+    return both[0], both[1]
+
+
+def whole_batch(data: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+    """All examples as a batch of `size`, the rest of it masked."""
+    filled = {
+        name: np.concatenate([a, np.zeros((size - len(a), *a.shape[1:]), a.dtype)])
+        for name, a in data.items()
+    }
+    return filled | {"mask": np.arange(size) < len(data["label"])}
+
+
+def pretrain(config: Config, train: dict[str, np.ndarray], test: dict[str, np.ndarray]):
+    """LeNet-5 trained on the first task; returns (model, variables, test accuracy)."""
+    model, optimizer = make_model("lenet5", len(FIRST)), optim.adam(2e-3)
+    eval_step = make_eval_step(model, normalize=normalize)
+    feeds = ResidentFeed(train, 32, seed=config.seed), ResidentFeed(test, 100, seed=None)
+    shape = (1, *train["image"].shape[1:])
+    state = init_state(model, optimizer, jnp.zeros(shape), jax.random.key(config.seed))
+    train_step = make_train_step(model, optimizer, normalize=normalize)
+    state, history = fit(state, train_step, eval_step, *feeds, epochs=config.epochs)
+    return model, state.variables, max(record["validation"]["accuracy"] for record in history)
+
+
+def network_learner(config: Config, model, begin: Callable, train: dict, test: dict) -> Learn:
+    """Learns by steps of Adam on all rows at once, in one program for any number of them.
+
+    Args:
+        begin: (optimizer, key) -> the state.
+    """
+    most = len(np.unique(train["label"])) * max(config.shots)
+    optimizer = optim.adam(optim.schedules.cosine(2e-3, config.steps))
+    train_step = make_train_step(model, optimizer, normalize=normalize)
+    eval_step = make_eval_step(model, normalize=normalize)
+    tested = whole_batch(test, len(test["label"]))
+
+    @partial(jax.jit, compiler_options=compiler_options())
+    def learn_and_test(seed, batch, tested):
+        state = begin(optimizer, jax.random.key(seed))
+        state, _ = lax.scan(
+            lambda state, _: (train_step(state, batch)[0], None), state, length=config.steps
+        )
+        totals, _ = eval_step(state.eval_variables, tested)
+        return totals["accuracy"] / totals["count"]
+
+    def learn(rows, seed):
+        batch = whole_batch({name: a[rows] for name, a in train.items()}, most)
+        return float(learn_and_test(seed, batch, tested))
+
+    return learn
+
+
+def ridge_learner(model, variables, train: dict, test: dict) -> Learn:
+    """Learns a ridge classifier on the features, the penalty by cross-validation if it can be."""
+    classes = len(np.unique(train["label"]))
+    seen, tested = (
+        np.asarray(model.apply(variables, normalize(data["image"]), train=False)[1][FEATURE])
+        for data in (train, test)
+    )
+
+    def learn(rows, seed):
+        labels = train["label"][rows]
+        shots = len(rows) // classes
+        if shots == 1:
+            classifier = fit_ridge(seen[rows], labels, classes)
+        else:
+            folds = stratified_folds(labels, min(5, shots), seed)
+            classifier = search_ridge(seen[rows], labels, classes, folds).classifier
+        return float(np.mean(np.argmax(classifier(tested), axis=1) == test["label"]))
+
+    return learn
+
+
+def learners(config: Config, model, variables, train: dict, test: dict) -> dict[str, Learn]:
+    """The four ways, by name."""
+    classes = len(np.unique(train["label"]))
+    image = jnp.zeros((1, *train["image"].shape[1:]))
+
+    def with_new_head(key):
+        return replace_head(model, variables, classes, image, key)[1]
+
+    other = model.clone(num_classes=classes)
+
+    def scratch(optimizer, key):
+        return init_state(other, optimizer, image, key)
+
+    def fine_tuned(optimizer, key):
+        return init_state(other, optimizer, image, key, variables=with_new_head(key))
+
+    def frozen(optimizer, key):
+        learning, rest = partition(with_new_head(key), ["output"])
+        return init_state(other, optimizer, image, key, variables=learning, frozen=rest)
+
+    begins = {"from scratch": scratch, "fine-tuned": fine_tuned, "frozen, new head": frozen}
+    networks = {
+        name: network_learner(config, other, begin, train, test) for name, begin in begins.items()
+    }
+    return networks | {"frozen, ridge": ridge_learner(model, variables, train, test)}
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Trains all; returns what `result.json` holds."""
+    display, began = Display(Console()), time.monotonic()
+    path = config.out or files.make_numbered(Path("runs"), "transfer")
+    path.mkdir(parents=True, exist_ok=True)
+    train, test = tasks(config.image_size)
+    with display.working("learning 0 to 4"):
+        model, variables, accuracy = pretrain(config, train[0], test[0])
+    display.note(f"0 to 4: {100 * accuracy:.2f} % of {len(test[0]['label'])} test images")
+    curves: dict[str, FewShot] = {}
+    for name, learn in learners(config, model, variables, train[1], test[1]).items():
+        with display.working(f"learning 5 to 9, {name}"):
+            labels = train[1]["label"]
+            curves[name] = few_shot_curve(learn, labels, config.shots, config.draws)
+    show(display, curves)
+    title = f"5 to 9, after 0 to 4: accuracy on {len(test[1]['label'])} test images (%)"
+    plot_few_shot(curves, title).savefig(path / "curves.png")
+    result = {
+        "first": {"accuracy": accuracy},
+        "shots": list(config.shots),
+        "accuracies": {name: curve.accuracies.tolist() for name, curve in curves.items()},
+        "test": {"accuracy": float(curves["fine-tuned"].mean[-1])},
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    (path / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+    display.note(f"{path}: curves.png, result.json; {result['seconds']} s")
+    return result
+
+
+def show(display: Display, curves: dict[str, FewShot]) -> None:
+    shots = next(iter(curves.values())).shots
+    rows = [
+        [name, *(f"{100 * m:.1f} ± {100 * d:.1f}" for m, d in zip(c.mean, c.margin(), strict=True))]
+        for name, c in curves.items()
+    ]
+    display.table("Test accuracy (%), 95 %", ["examples a class", *map(str, shots)], rows)
+
+
+if __name__ == "__main__":
+    run(tyro.cli(Config, description=__doc__))

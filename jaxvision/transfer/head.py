@@ -1,0 +1,50 @@
+"""Another head on a trained network: new classes over what it has learned."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from jaxvision.pretrained.load import HEADS
+from jaxvision.train.state import Variables
+
+
+def replace_head(
+    model: nn.Module,
+    variables: Variables,
+    num_classes: int,
+    images: Float[Array, "b h w c"] | jax.ShapeDtypeStruct,
+    key: Key[Array, ""],
+) -> tuple[nn.Module, Variables]:
+    """The network with a head for `num_classes`, drawn anew; everything else is as it was.
+
+    Args:
+        variables: of `model`, with any head or none.
+        images: only shape and dtype matter.
+        key: decides the head.
+
+    Raises:
+        ValueError: if the network has no head to replace, or the variables are not the network's.
+    """
+    other = model.clone(num_classes=num_classes)
+
+    def init(key: Key[Array, ""]) -> Variables:
+        return other.init(key, jnp.zeros(images.shape, images.dtype), train=False)
+
+    shapes = jax.eval_shape(init, key)
+    head = next((name for name in HEADS if name in shapes["params"]), None)
+    if head is None:
+        raise ValueError(
+            f"`model` must have a head, a layer called {' or '.join(HEADS)}, got one with "
+            f"{', '.join(shapes['params'])}: give it a last layer of this name."
+        )
+    # Compiled, so that nothing but the head is drawn.
+    drawn = jax.jit(lambda key: init(key)["params"][head])(key)
+    body = {name: tree for name, tree in variables["params"].items() if name != head}
+    expected = {name: tree for name, tree in shapes["params"].items() if name != head}
+    if jax.tree.map(lambda x: x.shape, body) != jax.tree.map(lambda x: x.shape, expected):
+        raise ValueError(
+            "`variables` must be those of `model`, got others: make them by its `init`, or load "
+            "them by `load_pretrained`."
+        )
+    return other, {**variables, "params": {**body, head: drawn}}
