@@ -5,6 +5,7 @@ from jaxvision.transfer.few_shot import FewShot, draw_shots, few_shot_curve
 from jaxvision.transfer.few_shot_plot import plot_few_shot
 from jaxvision.transfer.head import replace_head
 from jaxvision.transfer.partition import Parts, combine, parameters_below, partition
+from jaxvision.transfer.rates import depths_of, discriminate, unfreeze_gradually
 from jaxvision.transfer.ridge import Ridge, RidgeSearch, fit_ridge, search_ridge
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "Ridge",
     "RidgeSearch",
     "combine",
+    "depths_of",
+    "discriminate",
     "draw_shots",
     "extract_features",
     "few_shot_curve",
@@ -23,4 +26,5 @@ __all__ = [
     "plot_few_shot",
     "replace_head",
     "search_ridge",
+    "unfreeze_gradually",
 ]
