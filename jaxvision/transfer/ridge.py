@@ -1,13 +1,14 @@
 """Ridge regression as a classifier, for all penalties at once, from one decomposition.
 
 Hoerl & Kennard, "Ridge Regression", Technometrics 12(1), 1970. With features X [n, d] and targets
-Y [n, k], both centred, the weights that minimise |X W - Y|^2 + p |W|^2 are, with X = U diag(s) V',
+Y [n, k], both centred, the weights that minimise |X W - Y|^2 + p |W|^2 are
 
-    W(p) = V diag(s / (s^2 + p)) U'Y
+    W(p) = V diag(1 / (e + p)) V' X'Y       where X'X = V diag(e) V', if n > d
+    W(p) = X' U diag(1 / (e + p)) U' Y      where XX' = U diag(e) U', else
 
-so all that depends on the penalty p is a diagonal. For a classifier Y is +1 for the class of an
-example and -1 for the others, and the largest prediction wins (Rifkin, Yeo & Poggio, "Regularized
-Least-Squares Classification", 2003).
+so all that depends on the penalty p is a diagonal, between two matrices that do not. For a
+classifier Y is +1 for the class of an example and -1 for the others, and the largest prediction
+wins (Rifkin, Yeo & Poggio, "Regularized Least-Squares Classification", 2003).
 
 Penalties are stated as multiples of |X|^2 / d, the mean of the d eigenvalues of X'X: so they depend
 neither on how many examples there are nor on the unit of the features.
@@ -23,7 +24,9 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxvision.data.folds import FILLING, Folds
+from jaxvision.hyperparameters import Scalar
 
+product = partial(jnp.matmul, precision="highest")  # an accelerator would round the factors
 PENALTIES = tuple(np.geomspace(1e-4, 1e2, 20).tolist())
 
 
@@ -32,14 +35,14 @@ class Decomposition(NamedTuple):
 
     mean: Float[Array, " d"]  # of the features
     target_mean: Float[Array, " k"]
-    basis: Float[Array, "d r"]  # V
-    squares: Float[Array, " r"]  # s^2
-    projected: Float[Array, "r k"]  # diag(s) U'Y
+    basis: Float[Array, "d r"]  # V or X'U
+    eigenvalues: Float[Array, " r"]  # e
+    projected: Float[Array, "r k"]  # V'X'Y or U'Y
 
-    def shrunk(self, penalty: Float[Array, ""] | float) -> Float[Array, "r k"]:
+    def shrunk(self, penalty: Scalar) -> Float[Array, "r k"]:
         """The weights in the basis, for one penalty, a multiple of |X|^2 / d."""
-        unit = jnp.sum(self.squares) / len(self.basis)
-        return self.projected / (self.squares + penalty * unit)[:, None]
+        unit = jnp.sum(self.eigenvalues) / len(self.basis)
+        return self.projected / (self.eigenvalues + penalty * unit)[:, None]
 
 
 class Ridge(NamedTuple):
@@ -79,24 +82,27 @@ def decompose(
     mean, target_mean = jnp.sum(weight * features, axis=0), jnp.sum(weight * targets, axis=0)
     x = jnp.where(mask[:, None], features - mean[None], 0.0)
     y = jnp.where(mask[:, None], targets - target_mean[None], 0.0)
-    projected = x.T @ y
     if x.shape[0] > x.shape[1]:
-        x = jnp.linalg.qr(x, mode="r")  # has the same s and V, and d rows
-    _, s, basis = jnp.linalg.svd(x, full_matrices=False)
-    return Decomposition(mean, target_mean, basis.T, s**2, basis @ projected)
+        eigenvalues, basis = jnp.linalg.eigh(product(x.T, x))
+        projected = product(basis.T, product(x.T, y))
+    else:
+        eigenvalues, vectors = jnp.linalg.eigh(product(x, x.T))
+        basis, projected = product(x.T, vectors), product(vectors.T, y)
+    return Decomposition(mean, target_mean, basis, jnp.maximum(eigenvalues, 0.0), projected)
 
 
-def solve(parts: Decomposition, penalty: Float[Array, ""] | float) -> Ridge:
+def solve(parts: Decomposition, penalty: Scalar) -> Ridge:
     """The solution for one penalty, a multiple of |X|^2 / d."""
     weights = parts.basis @ parts.shrunk(penalty)
     return Ridge(weights, parts.target_mean - parts.mean @ weights)
 
 
+@partial(jax.jit, static_argnames="classes")
 def fit_ridge(
     features: Float[Array | np.ndarray, "n d"],
     labels: Int[Array | np.ndarray, " n"],
     classes: int,
-    penalty: float = 1.0,
+    penalty: Scalar = 1.0,
 ) -> Ridge:
     """The classifier from all examples, with this penalty: a multiple of |X|^2 / d."""
     targets = targets_of(labels, classes)
