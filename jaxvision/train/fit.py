@@ -169,7 +169,7 @@ def fit(
         score=score,
     )
     progress = deque(epochs_made, maxlen=1).pop()  # only the last: the others' memory is let go
-    return progress.state.replace(**progress.best), progress.history
+    return progress.state.with_variables(progress.best), progress.history
 
 
 def evaluate(variables: Variables, eval_step: Callable, feed: Any) -> dict[str, float]:

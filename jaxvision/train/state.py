@@ -45,6 +45,16 @@ class TrainState:
         """What to evaluate and to keep: the average of the variables where one is kept."""
         return self._with_frozen(self.learning if self.average is None else self.average.average)
 
+    def with_variables(self, variables: Variables) -> "TrainState":
+        """This state with `variables` for its own; those that are frozen are not taken."""
+        if self.frozen is None:
+            return self.replace(**variables)
+        learning = {}
+        for name, own in self.learning.items():
+            whole = flatten_dict(variables[name])
+            learning[name] = unflatten_dict({path: whole[path] for path in flatten_dict(own)})
+        return self.replace(**learning)
+
     def _with_frozen(self, learning: Variables) -> Variables:
         return learning if self.frozen is None else combine(learning, self.frozen)
 

@@ -17,7 +17,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.mutation import augment, checkpoint, data, models, ops, optim, package, selection, train
+from tests.mutation import (
+    augment,
+    checkpoint,
+    data,
+    models,
+    ops,
+    optim,
+    package,
+    selection,
+    train,
+    transfer,
+)
 
 PARTS = {
     ".": package,
@@ -29,6 +40,7 @@ PARTS = {
     "train": train,
     "checkpoint": checkpoint,
     "selection": selection,
+    "transfer": transfer,
 }
 MUTANTS = {f"{part}/{name}": m for part, of in PARTS.items() for name, m in of.MUTANTS.items()}
 NOTHING = "**nothing**"
