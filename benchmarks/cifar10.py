@@ -5,7 +5,7 @@
     python -m benchmarks.cifar10 --compare            # a training step beside PyTorch's
 
 Seen on 2 CPU cores that other work shared at times (jax 0.10.2, PyTorch 2.13), in float32: 93.94 %,
-standard deviation 0.11, n = 5 (seeds 0 to 4: 93.94, 93.76, 94.05, 94.02 and 93.92; without the views
+standard deviation 0.11, n = 5 (seeds 0 to 4: 93.94, 93.76, 94.05, 94.02, 93.92; without the views
 93.12), 22 to 35 minutes each. The recipe's author states 94.01 %, n = 200: the difference is 1.4
 standard errors. The training step has 1.24 times the speed of PyTorch's (512 images, median of 5
 alternating rounds, nothing else running; 1.36 in a busier hour). Not seen yet: an accelerator.
