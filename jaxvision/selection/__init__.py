@@ -6,6 +6,7 @@ candidates -> plan -> sweep -> scores -> choose -> train again -> test once
 from jaxvision.selection.diagnosis import Diagnosis, diagnose
 from jaxvision.selection.halving import Halving
 from jaxvision.selection.hyperparameters import Hyperparameters
+from jaxvision.selection.keeping import Keeper
 from jaxvision.selection.plan import Plan
 from jaxvision.selection.procedure import Selection, retrain, select_model
 from jaxvision.selection.results import Lane, LaneResult, SweepResult
@@ -18,6 +19,7 @@ __all__ = [
     "Diagnosis",
     "Halving",
     "Hyperparameters",
+    "Keeper",
     "Lane",
     "LaneResult",
     "Log",
