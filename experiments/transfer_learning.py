@@ -3,10 +3,9 @@
     python -m experiments.transfer_learning
 
 It trains on all images of 0 to 4, and then learns 5 to 9 from 1, 2, 5, 10 and 20 examples of
-each, in four ways: from scratch; with the whole network going on from where it was; with its lower
-layers frozen, so that only the new head learns; and with a ridge classifier on the features before
-the head. Each is repeated with other examples. It needs no network and no weights, and writes a
-table and a picture into a new directory.
+each, in four ways: from scratch; with the whole network going on from where it was; with its
+convolutions frozen; and with a ridge classifier on what these see. Each is repeated with other
+examples. It needs no network and no weights, and writes a table and a picture into a new directory.
 """
 
 import dataclasses
@@ -38,6 +37,7 @@ from jaxvision.transfer import (
     FewShot,
     few_shot_curve,
     fit_ridge,
+    parameters_below,
     partition,
     plot_few_shot,
     replace_head,
@@ -46,7 +46,7 @@ from jaxvision.transfer import (
 from jaxvision.transfer.few_shot import Learn
 
 FIRST = range(5)  # the classes of the first task; the second has the others
-FEATURE = "f6"  # what the head of LeNet-5 sees
+FEATURE = "c3"  # the last convolution of LeNet-5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +148,9 @@ def ridge_learner(model, variables, train: dict, test: dict) -> Learn:
     """Learns a ridge classifier on the features, the penalty by cross-validation if it can be."""
     classes = len(np.unique(train["label"]))
     seen, tested = (
-        np.asarray(model.apply(variables, normalize(data["image"]), train=False)[1][FEATURE])
+        np.asarray(
+            model.apply(variables, normalize(jnp.asarray(data["image"])), train=False)[1][FEATURE]
+        ).reshape(len(data["label"]), -1)
         for data in (train, test)
     )
 
@@ -182,14 +184,15 @@ def learners(config: Config, model, variables, train: dict, test: dict) -> dict[
         return init_state(other, optimizer, image, key, variables=with_new_head(key))
 
     def frozen(optimizer, key):
-        learning, rest = partition(with_new_head(key), ["output"])
+        learning, rest = partition(with_new_head(key), lambda name: name not in convolutions)
         return init_state(other, optimizer, image, key, variables=learning, frozen=rest)
 
-    begins = {"from scratch": scratch, "fine-tuned": fine_tuned, "frozen, new head": frozen}
+    convolutions = set(parameters_below(model, variables, image, FEATURE))
+    begins = {"from scratch": scratch, "fine-tuned": fine_tuned, "convolutions frozen": frozen}
     networks = {
         name: network_learner(config, other, begin, train, test) for name, begin in begins.items()
     }
-    return networks | {"frozen, ridge": ridge_learner(model, variables, train, test)}
+    return networks | {"ridge on the convolutions": ridge_learner(model, variables, train, test)}
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -224,7 +227,7 @@ def run(config: Config) -> dict[str, Any]:
 def show(display: Display, curves: dict[str, FewShot]) -> None:
     shots = next(iter(curves.values())).shots
     rows = [
-        [name, *(f"{100 * m:.1f} ± {100 * d:.1f}" for m, d in zip(c.mean, c.margin(), strict=True))]
+        [name, *(f"{100 * m:.0f} ± {100 * d:.0f}" for m, d in zip(c.mean, c.margin(), strict=True))]
         for name, c in curves.items()
     ]
     display.table("Test accuracy (%), 95 %", ["examples a class", *map(str, shots)], rows)

@@ -1,6 +1,6 @@
 """What a network has learned, for another task: freeze a part of it, or use its features."""
 
-from jaxvision.transfer.features import POOLS, extract_features
+from jaxvision.transfer.features import POOLS, extract_features, to_unit_length
 from jaxvision.transfer.few_shot import FewShot, draw_shots, few_shot_curve
 from jaxvision.transfer.few_shot_plot import plot_few_shot
 from jaxvision.transfer.head import replace_head
@@ -26,5 +26,6 @@ __all__ = [
     "plot_few_shot",
     "replace_head",
     "search_ridge",
+    "to_unit_length",
     "unfreeze_gradually",
 ]

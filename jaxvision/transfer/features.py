@@ -69,3 +69,12 @@ def extract_features(
     with closing(feed):
         _, features = EvalEpoch(step, feed)(variables)
     return features
+
+
+def to_unit_length(features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """Each feature vector over its length, as Sharif Razavian et al. have them (section 3.1).
+
+    Images then differ in what is in them and not in how much of it; zeros stay zeros.
+    """
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.where(lengths == 0, 1, lengths)

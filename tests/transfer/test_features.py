@@ -8,7 +8,7 @@ import pytest
 from jaxvision.data.sources import digits
 from jaxvision.data.views import Fitted, Subset
 from jaxvision.models import make_model
-from jaxvision.transfer import POOLS, extract_features
+from jaxvision.transfer import POOLS, extract_features, to_unit_length
 
 SOURCE = Fitted(Subset(digits()["train"], np.arange(70)), 16, 16)
 IMAGES = jnp.stack([SOURCE[i]["image"] for i in range(70)]) / 255
@@ -54,3 +54,8 @@ def test_unknown_names_are_answered_with_the_known_ones(lenet):
         extract(lenet, "c7")
     with pytest.raises(ValueError, match=r"`pool` is unknown: 'mean'\. .*average, both"):
         extract(lenet, "c3", pool="mean")
+
+
+def test_unit_length():
+    x = np.array([[3.0, 4.0], [0.0, 0.0], [-1e-30, 0.0]], np.float32)
+    np.testing.assert_allclose(to_unit_length(x), [[0.6, 0.8], [0, 0], [-1, 0]], rtol=1e-6)
