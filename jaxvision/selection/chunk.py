@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvision.selection.keeping import Keeper
-from jaxvision.selection.lanes import EPOCHS, HALVED, Data, LaneState
+from jaxvision.selection.lanes import EPOCHS, Data, LaneState
 from jaxvision.selection.plan import Plan
 from jaxvision.selection.programs import Programs
 from jaxvision.selection.under_way import LaneUnderWay, take_lane
@@ -57,17 +57,14 @@ class Chunk:
         keeper: keeps the lanes now and then, and when they are left; None for not.
         """
         self.plan, self.programs, self.lanes, self.data = plan, programs, lanes, data
-        # What is missing to a full chunk is filled with copies of a lane that are stopped already.
+        # What is missing to a full chunk is filled with copies of a lane.
         filled = [*lanes, *[lanes[-1]] * (programs.width - len(lanes))]
-        idle = np.arange(len(filled)) >= len(lanes)
         self._pairs = [lane.rows_and_order for lane in filled]
         self._values = programs.place(
             {name: np.resize(v, len(filled)) for name, v in hyperparameters.items()}
         )
         self._validation = programs.place(plan.validation(self._pairs))
-        state = self._begin(filled)
-        self.state = state.replace(stopped=programs.place(np.where(idle, HALVED, state.stopped)))
-        self.stopped = idle
+        self.state, self.stopped = self._begin(filled), np.zeros(len(filled), np.int32)
         self.histories = [list(lane.history) for lane in lanes]
         self.epoch, self.made = lanes[0].place
         self.sums = [lane.sums for lane in lanes]

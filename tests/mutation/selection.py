@@ -93,7 +93,6 @@ MUTANTS = {
         ("_where(goes_on(start), step(start)[1:], start[1:])", "step(start)[1:]"),
     ],
     "chunk": [
-        ("np.where(idle, HALVED, state.stopped)", "state.stopped"),
         ("if epochs[i] > len(history):", "if True:"),
         ("lane.stopped = EPOCHS if lane.goes_on else lane.stopped", "pass"),
         ("lane.stopped = EPOCHS if lane.goes_on else lane.stopped", "lane.stopped = EPOCHS"),
