@@ -15,6 +15,7 @@ import numpy as np
 import optax
 import pytest
 
+import jaxvision.selection.chunk
 from jaxvision import augment, optim
 from jaxvision.data.folds import Folds
 from jaxvision.models import MLP
@@ -302,11 +303,12 @@ def the_rest(done, plan, keeper, **options):
 
 @pytest.mark.parametrize("chunks", [(None, None), (5, 5), (5, 1)], ids=str)
 @pytest.mark.parametrize("halving", [None, Halving(2)], ids=["all", "halving"])
-def test_lanes_that_had_begun_go_on_as_if_nothing_had_been(tmp_path, chunks, halving):
+def test_lanes_that_had_begun_go_on_as_if_nothing_had_been(tmp_path, chunks, halving, monkeypatch):
+    monkeypatch.setattr(jaxvision.selection.chunk, "TURN", 0.0)  # a step a program: within epochs
     plan, keeper = make_plan(patience=3), Keeper(tmp_path / "kept")
     before, after = ({"chunk": chunk, "halving": halving} for chunk in chunks)
     whole = sweep(plan, CANDIDATES, **before).lanes
-    done = stopped_after(160, plan, keeper, **before)
+    done = stopped_after(163, plan, keeper, **before)
     assert any(keeper.folder.iterdir())
     results, made = the_rest(done, plan, keeper, **after)
     total = sum(len(r.history) for r in whole) * plan.steps
