@@ -6,6 +6,10 @@ It trains on all images of 0 to 4, and then learns 5 to 9 from 1, 2, 5, 10 and 2
 each, in four ways: from scratch; with the whole network going on from where it was; with its
 convolutions frozen; and with a ridge classifier on what these see. Each is repeated with other
 examples. It needs no network and no weights, and writes a table and a picture into a new directory.
+
+Seen (jax 0.10.2, 2 CPU cores that other work shared, 35 s; means of 5 draws, 95 %): from 2 examples
+80 +- 7 % fine-tuned, 73 +- 12 % from scratch; from 20, 94 +- 3 and 95 +- 1 %. Half of the digits are soon
+learned anew: the intervals overlap everywhere, so five draws do not tell whether it helps.
 """
 
 import dataclasses
@@ -30,7 +34,7 @@ from jaxvision.data.splits import complete_splits
 from jaxvision.data.views import Fitted
 from jaxvision.models import make_model
 from jaxvision.ops.platform import compiler_options
-from jaxvision.train import fit, init_state, make_eval_step, make_train_step
+from jaxvision.train import evaluate, fit, init_state, make_eval_step, make_train_step
 from jaxvision.train import run as files
 from jaxvision.train.display import Display
 from jaxvision.transfer import (
@@ -45,6 +49,7 @@ from jaxvision.transfer import (
 )
 from jaxvision.transfer.few_shot import Learn
 
+Data = dict[str, np.ndarray]  # "image" and "label"
 FIRST = range(5)  # the classes of the first task; the second has the others
 FEATURE = "c3"  # the last convolution of LeNet-5
 
@@ -79,23 +84,19 @@ def normalize(images):
     return images.astype(jnp.float32) / 128 - 1
 
 
-def tasks(image_size: int) -> tuple[list[dict[str, np.ndarray]], list[dict[str, np.ndarray]]]:
-    """Training and test images of the two tasks, each with labels from 0."""
-    parts = complete_splits(digits())
-    both = []
-    for part in (parts.train, parts.test):
+def tasks(image_size: int) -> tuple[dict[str, Data], dict[str, Data]]:
+    """The parts of the two tasks, "train", "validation" and "test", each with labels from 0."""
+    parts = complete_splits(digits())._asdict()
+    first, second = {}, {}
+    for name, part in parts.items():
         data = load_resident(Fitted(part, image_size, image_size))
-        first = np.isin(data["label"], FIRST)
-        both.append(
-            [
-                {"image": data["image"][rows], "label": data["label"][rows] - shift}
-                for rows, shift in ((first, 0), (~first, len(FIRST)))
-            ]
-        )
-    return both[0], both[1]
+        of_first = np.isin(data["label"], FIRST)
+        for task, rows, shift in ((first, of_first, 0), (second, ~of_first, len(FIRST))):
+            task[name] = {"image": data["image"][rows], "label": data["label"][rows] - shift}
+    return first, second
 
 
-def whole_batch(data: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+def whole_batch(data: Data, size: int) -> Data:
     """All examples as a batch of `size`, the rest of it masked."""
     filled = {
         name: np.concatenate([a, np.zeros((size - len(a), *a.shape[1:]), a.dtype)])
@@ -104,19 +105,23 @@ def whole_batch(data: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]
     return filled | {"mask": np.arange(size) < len(data["label"])}
 
 
-def pretrain(config: Config, train: dict[str, np.ndarray], test: dict[str, np.ndarray]):
-    """LeNet-5 trained on the first task; returns (model, variables, test accuracy)."""
+def pretrain(config: Config, task: dict[str, Data]):
+    """LeNet-5 trained on a task; returns (model, variables, test accuracy)."""
     model, optimizer = make_model("lenet5", len(FIRST)), optim.adam(2e-3)
     eval_step = make_eval_step(model, normalize=normalize)
-    feeds = ResidentFeed(train, 32, seed=config.seed), ResidentFeed(test, 100, seed=None)
-    shape = (1, *train["image"].shape[1:])
+    train = ResidentFeed(task["train"], 32, seed=config.seed)
+    validation, test = (
+        ResidentFeed(task[name], len(task[name]["label"]), seed=None)
+        for name in ("validation", "test")
+    )
+    shape = (1, *task["train"]["image"].shape[1:])
     state = init_state(model, optimizer, jnp.zeros(shape), jax.random.key(config.seed))
     train_step = make_train_step(model, optimizer, normalize=normalize)
-    state, history = fit(state, train_step, eval_step, *feeds, epochs=config.epochs)
-    return model, state.variables, max(record["validation"]["accuracy"] for record in history)
+    state, _ = fit(state, train_step, eval_step, train, validation, epochs=config.epochs)
+    return model, state.variables, evaluate(state.variables, eval_step, test)["accuracy"]
 
 
-def network_learner(config: Config, model, begin: Callable, train: dict, test: dict) -> Learn:
+def network_learner(config: Config, model, begin: Callable, train: Data, test: Data) -> Learn:
     """Learns by steps of Adam on all rows at once, in one program for any number of them.
 
     Args:
@@ -144,7 +149,7 @@ def network_learner(config: Config, model, begin: Callable, train: dict, test: d
     return learn
 
 
-def ridge_learner(model, variables, train: dict, test: dict) -> Learn:
+def ridge_learner(model, variables, train: Data, test: Data) -> Learn:
     """Learns a ridge classifier on the features, the penalty by cross-validation if it can be."""
     classes = len(np.unique(train["label"]))
     seen, tested = (
@@ -167,7 +172,7 @@ def ridge_learner(model, variables, train: dict, test: dict) -> Learn:
     return learn
 
 
-def learners(config: Config, model, variables, train: dict, test: dict) -> dict[str, Learn]:
+def learners(config: Config, model, variables, train: Data, test: Data) -> dict[str, Learn]:
     """The four ways, by name."""
     classes = len(np.unique(train["label"]))
     image = jnp.zeros((1, *train["image"].shape[1:]))
@@ -200,17 +205,18 @@ def run(config: Config) -> dict[str, Any]:
     display, began = Display(Console()), time.monotonic()
     path = config.out or files.make_numbered(Path("runs"), "transfer")
     path.mkdir(parents=True, exist_ok=True)
-    train, test = tasks(config.image_size)
+    first, second = tasks(config.image_size)
+    train, test = second["train"], second["test"]
     with display.working("learning 0 to 4"):
-        model, variables, accuracy = pretrain(config, train[0], test[0])
-    display.note(f"0 to 4: {100 * accuracy:.2f} % of {len(test[0]['label'])} test images")
+        model, variables, accuracy = pretrain(config, first)
+    display.note(f"0 to 4: {100 * accuracy:.2f} % of {len(first['test']['label'])} test images")
     curves: dict[str, FewShot] = {}
-    for name, learn in learners(config, model, variables, train[1], test[1]).items():
+    for name, learn in learners(config, model, variables, train, test).items():
         with display.working(f"learning 5 to 9, {name}"):
-            labels = train[1]["label"]
+            labels = train["label"]
             curves[name] = few_shot_curve(learn, labels, config.shots, config.draws)
     show(display, curves)
-    title = f"5 to 9, after 0 to 4: accuracy on {len(test[1]['label'])} test images (%)"
+    title = f"5 to 9, after 0 to 4: accuracy on {len(test['label'])} test images (%)"
     plot_few_shot(curves, title).savefig(path / "curves.png")
     result = {
         "first": {"accuracy": accuracy},
