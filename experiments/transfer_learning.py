@@ -8,8 +8,8 @@ convolutions frozen; and with a ridge classifier on what these see. Each is repe
 examples. It needs no network and no weights, and writes a table and a picture into a new directory.
 
 Seen (jax 0.10.2, 2 CPU cores that other work shared, 35 s; means of 5 draws, 95 %): from 2 examples
-80 +- 7 % fine-tuned, 73 +- 12 % from scratch; from 20, 94 +- 3 and 95 +- 1 %. Half of the digits are soon
-learned anew: the intervals overlap everywhere, so five draws do not tell whether it helps.
+80 +- 7 % fine-tuned, 73 +- 12 % from scratch; from 20, 94 +- 3 and 95 +- 1 %. Five digits are soon
+learned: the intervals of these two overlap everywhere, so five draws do not tell whether it helps.
 """
 
 import dataclasses

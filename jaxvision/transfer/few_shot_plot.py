@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from jaxvision.inspect.picture import SMALL, Picture, house_style
+from jaxvision.inspect.picture import SMALL, Picture, house_style, text_width
 from jaxvision.transfer.few_shot import FewShot
 
 # Okabe & Ito's, told apart with every common colour blindness.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+LEGEND = 6.6  # inches left of its names
 
 
 @house_style
@@ -24,7 +25,8 @@ def plot_few_shot(curves: Mapping[str, FewShot], title: str = "Test accuracy (%)
     """
     if not 1 <= len(curves) <= len(COLORS):
         raise ValueError(f"`curves` must be 1 to {len(COLORS)}, got {len(curves)}: draw several.")
-    figure = Picture(figsize=(8, 4.4))
+    names = max(text_width(name, 11) for name in curves)
+    figure = Picture(figsize=(LEGEND + names, 4.4))
     axes = figure.place(0.8, 0.7, 4.9, 3.1)
     shown = sorted({int(number) for curve in curves.values() for number in curve.shots})
     for (name, curve), color in zip(curves.items(), COLORS, strict=False):

@@ -58,7 +58,11 @@ def test_the_picture_has_a_line_and_a_band_for_each_curve():
         name: FewShot(np.array([1, 5, 20]), np.random.default_rng(i).uniform(size=(3, 4)))
         for i, name in enumerate(("from scratch", "frozen"))
     }
-    (axes,) = plot_few_shot(curves).axes
+    curves["a ridge classifier on what the last of the convolutions sees"] = curves["frozen"]
+    figure = plot_few_shot(curves)
+    (axes,) = figure.axes
+    figure.draw_without_rendering()
+    assert axes.get_legend().get_window_extent().x1 < figure.bbox.x1  # whole, however long
     for line, band, curve in zip(axes.lines, axes.collections, curves.values(), strict=True):
         np.testing.assert_allclose(line.get_xdata(), [1, 5, 20])
         np.testing.assert_allclose(line.get_ydata(), 100 * curve.mean)
