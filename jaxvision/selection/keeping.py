@@ -114,7 +114,6 @@ def _set(lane: LaneUnderWay, path: Path, like: LaneState) -> None:
     leaves = [_as(tensors[name], x) for name, x in named.items()]
     lane.state = jax.tree.unflatten(jax.tree.structure(like), leaves)
     lane.history, lane.made, lane.sums = about["history"], about["made"], about["sums"]
-    lane.stopped = int(lane.state.stopped)
 
 
 def _as(bits: np.ndarray, like: arrays.Tensor) -> arrays.Tensor:

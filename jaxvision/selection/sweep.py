@@ -172,8 +172,6 @@ def train_group(
     group.prepare(lanes)
     if keeper:
         _bring_back(group, [lane for lane in lanes if lane.state is None], keeper, observe)
-        yield from _ended(lanes)  # which were kept when others were still under way
-    left = [lane for lane in lanes if lane.goes_on]
     cancelled = Event()
     with ThreadPoolExecutor(group.layout.threads) as pool:
         under_way = {
@@ -185,7 +183,7 @@ def train_group(
                 observe,
                 keeper,
             ): chunk
-            for chunk in group.chunks(left)
+            for chunk in group.chunks(lanes)
         }
         try:
             while under_way:
