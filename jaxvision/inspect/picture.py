@@ -12,6 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
 
+# Okabe & Ito's, told apart with every common colour blindness; grey is for their yellow, which a
+# projector does not show on white.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
 SMALL = 10  # points; nothing is written smaller, so that a projector shows it
 STYLE = {
     "figure.autolayout": False,

@@ -8,15 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from jaxvision.inspect.picture import SMALL, Picture, house_style, shorten, text_width
+from jaxvision.inspect.picture import COLORS, SMALL, Picture, house_style, shorten, text_width
 from jaxvision.selection.mean_curves import Group, MeanCurve, mean_curve, ranked_groups
 from jaxvision.selection.results import PARTS, SweepResult
 from jaxvision.selection.scales import scale_of_hyperparameter
 from jaxvision.selection.score_axis import in_percent, shown, shown_name
 
-# Okabe & Ito's, told apart with every common colour blindness; grey is for their yellow, which a
-# projector does not show on white.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
 OFF_SCALE = 3  # times the largest loss at first: one that diverges would press the others flat
 WIDE, HIGH, ROW = 4.2, 2.4, 0.23  # inches, as all lengths here: a panel at least, a line of text
 LONGEST = 110  # letters of a label

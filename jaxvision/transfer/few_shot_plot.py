@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from jaxvision.inspect.picture import SMALL, Picture, house_style, text_width
+from jaxvision.inspect.picture import COLORS, SMALL, Picture, house_style, text_width
 from jaxvision.transfer.few_shot import FewShot
 
-# Okabe & Ito's, told apart with every common colour blindness.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+LINES = COLORS[:-1]  # not grey, which bands that overlap look like
 LEGEND = 6.6  # inches left of its names
 
 
@@ -23,13 +22,15 @@ def plot_few_shot(curves: Mapping[str, FewShot], title: str = "Test accuracy (%)
     Raises:
         ValueError: if there is no curve, or more than can be told apart.
     """
-    if not 1 <= len(curves) <= len(COLORS):
-        raise ValueError(f"`curves` must be 1 to {len(COLORS)}, got {len(curves)}: draw several.")
+    if not 1 <= len(curves) <= len(LINES):
+        raise ValueError(
+            f"`curves` must be 1 to {len(LINES)}, got {len(curves)}: make several pictures."
+        )
     names = max(text_width(name, 11) for name in curves)
     figure = Picture(figsize=(LEGEND + names, 4.4))
     axes = figure.place(0.8, 0.7, 4.9, 3.1)
     shown = sorted({int(number) for curve in curves.values() for number in curve.shots})
-    for (name, curve), color in zip(curves.items(), COLORS, strict=False):
+    for (name, curve), color in zip(curves.items(), LINES, strict=False):
         mean, margin = 100 * curve.mean, 100 * curve.margin()
         axes.fill_between(curve.shots, mean - margin, mean + margin, color=color, alpha=0.2, lw=0)
         axes.plot(curve.shots, mean, color=color, marker="o", ms=4, lw=1.8, label=name)
