@@ -73,7 +73,12 @@ def few_shot_curve(
         labels: of all examples that there are to learn from.
         shots: examples a class, any number of times.
         draws: the seeds 0, 1, ... below this decide rows and learning.
+
+    Raises:
+        ValueError: if there is no number or no draw, or a class has fewer examples.
     """
+    if not shots or draws < 1:
+        raise ValueError(f"`shots` and `draws` must be at least one, got {shots} and {draws}.")
     accuracies = [
         [learn(draw_shots(labels, number, seed), seed) for seed in range(draws)] for number in shots
     ]

@@ -14,20 +14,26 @@ Both follow the optimizer in a chain, and hold for any:
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from jaxvision.hyperparameters import Scalar, Whole, require, require_whole
-from jaxvision.optim.base import DescendState, map_leaves, transformation
+from jaxvision.optim.base import map_leaves, transformation
 from jaxvision.transfer.partition import parameters_below
 
 FACTOR = 1 / 2.6
+
+
+class UnfreezeState(NamedTuple):
+    """The clock of what has joined."""
+
+    count: Int[Array, ""]  # updates made
 
 
 def depths_of(
@@ -94,13 +100,13 @@ def unfreeze_gradually(depths: PyTree[int], every: Whole) -> optax.GradientTrans
 
     def init(params):
         del params
-        return DescendState(count=jnp.zeros([], jnp.int32))
+        return UnfreezeState(count=jnp.zeros([], jnp.int32))
 
     def update(updates, state, params=None):
         del params
         updates = map_leaves(
             lambda u, depth: jnp.where(state.count >= depth * every, u, 0), updates, depths
         )
-        return updates, DescendState(count=state.count + 1)
+        return updates, UnfreezeState(count=state.count + 1)
 
-    return transformation(DescendState, init, update)
+    return transformation(UnfreezeState, init, update)

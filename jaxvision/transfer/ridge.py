@@ -125,13 +125,25 @@ def search_ridge(
         penalties: multiples of |X|^2 / d, positive.
 
     Raises:
-        ValueError: if there is no penalty, or one is not positive, or a feature is not finite.
+        ValueError: if there is no penalty or one is not positive, a feature is not finite, a label
+            is none of the classes, or the folds are of more examples.
     """
     if not penalties or not min(penalties) > 0:
         raise ValueError(f"`penalties` must be positive, at least one, got {penalties}.")
     features, labels = jnp.asarray(features, jnp.float32), jnp.asarray(labels)
     if not jnp.all(jnp.isfinite(features)):
         raise ValueError("`features` must be finite, got NaN or infinity: look at their network.")
+    if not 0 <= jnp.min(labels) <= jnp.max(labels) < classes:
+        raise ValueError(
+            f"`labels` must be in [0, {classes}), the `classes`, got {jnp.min(labels)} to "
+            f"{jnp.max(labels)}."
+        )
+    largest = max(int(np.max(rows)) for rows in folds)
+    if largest >= len(features):
+        raise ValueError(
+            f"`folds` must be of these {len(features)} examples, got row {largest}: make them of "
+            "the same labels."
+        )
     ordered = jnp.asarray(sorted(penalties, reverse=True))  # of equals, argmax takes the first
     accuracies = np.asarray(_cross_validate(features, labels, classes, tuple(folds), ordered))
     best = int(np.argmax(accuracies.mean(axis=0)))

@@ -25,6 +25,9 @@ def test_too_many_or_too_few_are_refused():
     for shots in (0, fewest + 1):
         with pytest.raises(ValueError, match=rf"`shots` must be in \[1, {fewest}\], .*class"):
             draw_shots(LABELS, shots, seed=0)
+    for shots, draws in (((), 3), ((1,), 0)):
+        with pytest.raises(ValueError, match="`shots` and `draws` must be at least one"):
+            few_shot_curve(lambda rows, seed: 0.5, LABELS, shots, draws)
 
 
 def test_the_curve_is_of_every_draw_with_its_own_rows_and_seed():

@@ -67,3 +67,7 @@ def test_bad_input_is_named():
     broken[3, 5] = np.nan
     with pytest.raises(ValueError, match="`features` must be finite"):
         search_ridge(broken, Y, 10, folds)
+    with pytest.raises(ValueError, match=r"`labels` must be in \[0, 9\), .*got 0 to 9"):
+        search_ridge(X, Y, 9, folds)
+    with pytest.raises(ValueError, match=r"`folds` must be of these 100 examples, got row 499"):
+        search_ridge(X[:100], Y[:100], 10, folds)
