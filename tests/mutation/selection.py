@@ -122,7 +122,6 @@ MUTANTS = {
         ('metadata.get("sha256") != _sum(tensors, metadata.get("lane", ""))', "False"),
         ('about["hyperparameters"] != lane.lane.hyperparameters', "False"),
         ("arrays.describe(bits) != arrays.describe(tensors)", "False"),
-        ("    lane.stopped = int(lane.state.stopped)\n", ""),
         ('about["made"]', "0"),
         ('about["sums"]', "{}"),
         ("        digest.update(tensors[name].tobytes())\n", ""),
@@ -135,7 +134,6 @@ MUTANTS = {
         ("        if local > 1:", "        if True:"),
     ],
     "sweep": [
-        ("        yield from _ended(lanes)  # which", "        # which"),
         ("fold if folds > 1 else None", "fold"),
         ("len(set(seeds)) < len(seeds) or", ""),
         ("and lane.lane.candidate in running", ""),

@@ -46,7 +46,7 @@ MUTANTS = {
         ),
         ("totals = _select(ok, totals, jax.tree.map(jnp.zeros_like, totals))", "pass"),
         (
-            "move_average(state.average, new.variables,",
+            "move_average(state.average, new.learning,",
             "move_average(state.average, state.variables,",
         ),
         ("view(images), train=False", "images, train=False"),
@@ -55,7 +55,7 @@ MUTANTS = {
         ("float(total) / count if count else", "float(total) / count if True else"),
     ],
     "state": [
-        ("self.variables if self.average is None else self.average.average", "self.variables"),
+        ("self.learning if self.average is None else self.average.average", "self.variables"),
         ("out_shardings=where", "out_shardings=None"),
     ],
     "epoch": [

@@ -42,7 +42,7 @@ MUTANTS = {
         ("    if not stages:", "    if False:"),
     ],
     "ridge": [
-        ("        if x.shape[0] > x.shape[1]:", "        if True:"),
+        ("    if x.shape[0] > x.shape[1]:", "    if True:"),
         ("features - mean[None]", "features"),
         ("targets - target_mean[None]", "targets"),
         ("penalty * unit", "penalty"),
@@ -77,7 +77,7 @@ MUTANTS = {
     ],
     "few_shot_plot": [
         ("100 * curve.mean, 100 * curve.margin()", "100 * curve.mean, curve.margin()"),
-        ("1 <= len(curves) <= len(COLORS)", "1 <= len(curves)"),
+        ("1 <= len(curves) <= len(LINES)", "1 <= len(curves)"),
         ("curve.accuracies.shape[1]", "curve.accuracies.shape[0]"),
     ],
 }
