@@ -3,6 +3,7 @@
 import errno
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,8 +146,11 @@ def _write_own(partial: Path, snapshot: Snapshot, files: dict[str, Files]) -> No
 def _complete(partial: Path, final: Path, snapshot: Snapshot, files: dict[str, Files]) -> None:
     text = manifest_of(snapshot.step, snapshot.statics, snapshot.identity, snapshot.types, files)
     (partial / MANIFEST).write_text(text)
-    write_sums(partial)
-    flush([*partial.rglob("*"), partial])
+    with ThreadPoolExecutor(1) as pool:  # the disk works while the processor reads
+        flushed = pool.submit(flush, (partial / FOLDER).iterdir())
+        write_sums(partial)
+        flushed.result()
+    flush([partial / MANIFEST, partial / SUMS, partial / FOLDER, partial])
     partial.rename(final)
     flush([final.parent])
 
