@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from jaxvision.classification.job import make_network
-from jaxvision.classification.record import read_config
+from jaxvision.classification.record import options_of, read_config
 from jaxvision.classification.setup import eval_batch, open_splits
 from jaxvision.data.batches import open_feed
 from jaxvision.data.images import fit_image, read_image
@@ -59,7 +59,7 @@ def load_classifier(path: Path) -> Classifier:
     """
     config, record = read_config(path), files.read_config(path)
     classes, image_shape = tuple(record["data"]["classes"]), tuple(record["data"]["image_shape"])
-    model = make_network(config, len(classes))
+    model = make_network(config, len(classes), options_of(record))
     if not (path / files.MODEL).is_file():
         raise FileNotFoundError(
             f"{path} has no {files.MODEL}: the run has not finished an epoch. Go on with it by "

@@ -18,7 +18,7 @@ class Main:
     data: str = "digits"
     """digits, folder:PATH (a sub-folder of images a class), or tfds:NAME (TensorFlow Datasets)."""
     model: str = "lenet5"
-    """The network; `jaxvision models` lists them."""
+    """The network; `jaxvision models` lists them. Left out beside --pretrained."""
     optimizer: str = "adam"
     """sgd, momentum, heavy_ball, ema_momentum, nesterov, adagrad, rmsprop, centered_rmsprop,
     adadelta, adam, adam_uncorrected, adamw, nadam or adamax."""
@@ -58,6 +58,21 @@ class Data:
     """Keep all pixels on the device, or read them when needed. auto: keep up to 2 GB."""
     workers: int = 0
     """Read a streamed data set in so many processes; 0: in threads, better on few cores."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """What a network that has learned before brings with it."""
+
+    pretrained: str | None = None
+    """Go on with this network, under a new head: vgg16, MODEL:WEIGHTS, MODEL:FILE, or a run."""
+    freeze: str | None = None
+    """Keep what this feature is made of as it is: stage3, a feature's name, or body for all but
+    the head."""
+    rate_decay: float = 1.0
+    """The rate of each stage, as a part of that of the stage above it."""
+    unfreeze_epochs: int = 0
+    """Let a stage more learn after so many epochs, the head first; 0: all at once."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,7 +154,7 @@ class Record:
     """Write a trace of some steps into the run, for Perfetto or TensorBoard."""
 
 
-GROUPS = (Main, Data, Augmentation, Training, Compute, Record)
+GROUPS = (Main, Data, Transfer, Augmentation, Training, Compute, Record)
 
 # What may differ between a run and its resumption: none of it changes what is learned.
 FREE = (
@@ -149,7 +164,7 @@ FREE = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainConfig(Record, Compute, Training, Augmentation, Data, Main):
+class TrainConfig(Record, Compute, Training, Augmentation, Transfer, Data, Main):
     """A training run is a pure function of this and the data."""
 
     def __post_init__(self):
@@ -169,6 +184,7 @@ class TrainConfig(Record, Compute, Training, Augmentation, Data, Main):
             for name, low in (
                 *(("batch_size", 1), ("epochs", 1), ("max_skipped", 1), ("accumulate", 1)),
                 *(("keep", 1), ("split_seed", 0), ("workers", 0), ("crop_padding", 0)),
+                ("unfreeze_epochs", 0),
                 *(("patience", 1), ("processes", 1), ("process_id", 0)),
             )
         }
@@ -181,6 +197,7 @@ class TrainConfig(Record, Compute, Training, Augmentation, Data, Main):
             )
         }
         decay, size = self.average_decay, self.image_size
+        alone = self.pretrained is None
         return (
             whole
             | strengths
@@ -194,6 +211,8 @@ class TrainConfig(Record, Compute, Training, Augmentation, Data, Main):
                     size is None or 1 <= size <= MAX_IMAGE_SIZE,
                     f"in [1, {MAX_IMAGE_SIZE}], or None",
                 ),
+                "freeze": (not (alone and self.freeze), "left out without `pretrained`"),
+                "rate_decay": (0 < self.rate_decay <= 1, "in (0, 1]"),
                 "validation_fraction": (0 < self.validation_fraction < 1, "in (0, 1)"),
                 "test_fraction": (0 < self.test_fraction < 1, "in (0, 1)"),
             }

@@ -1,15 +1,19 @@
 """What is trained, from a configuration: network, optimizer, augmentation and steps."""
 
 import dataclasses
+from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Key
 
 from jaxvision import augment, optim
+from jaxvision.classification.beginning import Pretraining, begin, slow_down
 from jaxvision.classification.config import TrainConfig
 from jaxvision.hyperparameters import is_zero
 from jaxvision.models import Network, make_model
@@ -20,6 +24,8 @@ from jaxvision.train.mesh import gather_on, shardings_on
 from jaxvision.train.state import TrainState, init_state
 from jaxvision.train.step import (
     Augment,
+    Normalize,
+    View,
     accuracy,
     cross_entropy,
     make_eval_step,
@@ -48,8 +54,22 @@ OPTIMIZERS = {
 }
 
 
-def make_network(config: Settings, num_classes: int | None) -> Network:
+class Sight(NamedTuple):
+    """What the steps make of a batch."""
+
+    model: nn.Module
+    augment: Augment | None
+    normalize: Normalize
+    views: tuple[View, ...]  # for the evaluation
+
+
+def make_network(
+    config: Settings, num_classes: int | None, attributes: Mapping[str, Any] | None = None
+) -> Network:
     """The network, that computes as the configuration says.
+
+    Args:
+        attributes: others of the network, as pretrained weights want them.
 
     Raises:
         ValueError: if the network has no bfloat16 or no remat.
@@ -66,7 +86,7 @@ def make_network(config: Settings, num_classes: int | None) -> Network:
                 f"`{option}` cannot be chosen for {config.model}: leave it out, or take another "
                 "network"
             )
-    return make_model(config.model, num_classes, **options)
+    return make_model(config.model, num_classes, **(attributes or {}), **options)
 
 
 def make_job(
@@ -76,6 +96,8 @@ def make_job(
     steps: int,
     normalization: Normalization,
     mesh: Mesh | None = None,
+    pretraining: Pretraining | None = None,
+    sight: Sight | None = None,
 ) -> Job:
     """The steps, and how the state begins.
 
@@ -86,6 +108,11 @@ def make_job(
         steps: of the whole training, for the schedule.
         normalization: of the pixels.
         mesh: the devices; None for one.
+        pretraining: what to begin with; None for drawn parameters.
+        sight: what the steps make of a batch, if it is not of images.
+
+    Raises:
+        ValueError: if the network has no such feature to freeze, or does not take the images.
     """
 
     def smoothed(logits, batch):
@@ -97,25 +124,41 @@ def make_job(
         # The loss that is shown has no smoothing: it compares with that of validation and test.
         return {"loss": cross_entropy(logits, batch), **accuracy(logits, batch)}
 
-    model = make_network(config, classes)
-    optimizer = OPTIMIZERS[config.optimizer](_learning_rate(config, steps))
-    if not is_zero(config.weight_decay):
-        optimizer = optax.chain(optim.l2(config.weight_decay), optimizer)
+    def beginning(key):
+        if pretraining is None:
+            return {"variables": model.init(key, jnp.zeros((1, *image_shape)), train=False)}
+        return begin(pretraining.variables, model, config.freeze, image_shape, key)
+
+    model = make_network(config, classes, pretraining.options if pretraining else None)
+    optimizer = _optimizer(config, steps)
+    if config.unfreeze_epochs or not is_zero(1 - config.rate_decay):
+        unfreeze_steps = config.unfreeze_epochs * steps // config.epochs
+        optimizer = slow_down(
+            optimizer,
+            model,
+            jax.eval_shape(beginning, jax.random.key(0)),
+            image_shape,
+            config.rate_decay,
+            unfreeze_steps,
+        )
     averaged = {} if config.average_decay is None else {"average_decay": config.average_decay}
     whole = {} if mesh is None else {"gather": gather_on(mesh)}
+    views = (mirrored,) if config.test_flip else ()
+    sight = sight or Sight(
+        model, augmentation(config, classes, image_shape[2]), normalization, views
+    )
     train_step = make_train_step(
-        model,
+        sight.model,
         optimizer,
         smoothed,
         metrics,
-        normalization,
-        augment=augmentation(config, classes, image_shape[2]),
+        sight.normalize,
+        augment=sight.augment,
         accumulate=config.accumulate,
         **averaged,
         **whole,
     )
-    views = (mirrored,) if config.test_flip else ()
-    eval_step = make_eval_step(model, normalize=normalization, views=views)
+    eval_step = make_eval_step(sight.model, normalize=sight.normalize, views=sight.views)
 
     def init(key: Key[Array, ""]) -> TrainState:
         return init_state(
@@ -123,6 +166,7 @@ def make_job(
             optimizer,
             jnp.zeros((1, *image_shape)),
             key,
+            **(beginning(jax.random.split(key)[0]) if pretraining else {}),
             average=bool(averaged),
             shardings=None if mesh is None else shardings_on(mesh),
         )
@@ -153,6 +197,13 @@ def augmentation(config: Settings, classes: int, channels: int) -> Augment | Non
         return None
     alone = [augment.per_example(augment.compose(*single))] if single else []
     return augment.compose(*alone, *mixing)
+
+
+def _optimizer(config: Settings, steps: int) -> optax.GradientTransformation:
+    optimizer = OPTIMIZERS[config.optimizer](_learning_rate(config, steps))
+    if is_zero(config.weight_decay):
+        return optimizer
+    return optax.chain(optim.l2(config.weight_decay), optimizer)
 
 
 def _learning_rate(config: Settings, steps: int) -> optim.ScalarOrSchedule:

@@ -5,7 +5,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,14 @@ from jaxvision.train import run as files
 LOOKED_AT = 64  # images of each part, spread over it, whose pixels a changed data set is known by
 
 
-def record_of(config: TrainConfig, splits: Splits, normalization: Normalization) -> dict[str, Any]:
-    """Configuration, data, normalisation, versions and device, as JSON."""
+def record_of(
+    config: TrainConfig,
+    splits: Splits,
+    normalization: Normalization,
+    options: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Configuration, data, normalisation, versions and device, as JSON; with the `options` of the
+    network that come with pretrained weights."""
     values = dataclasses.asdict(config)
     del values["out"]  # a run is where it is, also after it was moved
     packages = ("jaxvision", "jax", "jaxlib", "flax", "optax", "numpy")
@@ -31,6 +37,7 @@ def record_of(config: TrainConfig, splits: Splits, normalization: Normalization)
         "config": {k: str(v) if isinstance(v, Path) else v for k, v in values.items()},
         "data": _describe(splits),
         "normalization": normalization._asdict(),
+        "options": dict(options or {}),
         "versions": {name: importlib.metadata.version(name) for name in packages}
         | {"python": platform.python_version()},
         "device": {
@@ -90,6 +97,12 @@ def config_of(record: dict[str, Any]) -> TrainConfig:
     if values["data_dir"] is not None:
         values["data_dir"] = Path(values["data_dir"])
     return TrainConfig(**values)
+
+
+def options_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the network in a record."""
+    options = record.get("options", {})
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
 
 
 def check_same(

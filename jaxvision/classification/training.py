@@ -18,6 +18,8 @@ from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.directory import find_run, make_directory, new_run
 from jaxvision.classification.job import make_job
 from jaxvision.classification.memory import memory_explained
+from jaxvision.classification.pretraining import follow_pretrained
+from jaxvision.classification.reading import read
 from jaxvision.classification.record import check_same, read_config, record_of
 from jaxvision.data.splits import Splits
 from jaxvision.ops.normalization import Normalization
@@ -87,6 +89,7 @@ def train(
     """
     display = Display(console or Console(), quiet=not is_first())
     going_on = find_run(config.out, resume)
+    config = follow_pretrained(config)
     setup.check_names(config)
     setup.check_mesh(config)
     if config.compilation_cache:
@@ -128,14 +131,8 @@ def _run(
     if resume and (config.out / files.RESULT).exists():
         display.note(f"{config.out} is finished already; its result is in {files.RESULT} there")
         return config.out
-    with display.working(f"reading {config.data}"):
-        mesh = setup.mesh_of(config)
-        splits = setup.open_splits(config, display.note)
-        feeds = setup.open_feeds(config, splits, mesh)
-        for feed in feeds:
-            stack.callback(feed.close)
-        normalization = setup.normalization_for(feeds.train, splits.train)
-    record = record_of(config, splits, normalization)
+    splits, feeds, normalization, pretraining, sight, mesh = read(config, display, stack)
+    record = record_of(config, splits, normalization, pretraining and pretraining.options)
     if resume:
         then = files.read_config(config.out)
         changed, notes = check_same(then, record, allow_changed)
@@ -149,6 +146,8 @@ def _run(
         config.epochs * feeds.train.steps,
         normalization,
         mesh,
+        pretraining,
+        sight,
     )
     progress = start(
         job.init(jax.random.key(config.seed))

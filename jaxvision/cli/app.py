@@ -35,6 +35,7 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
     def train(
         main: Annotated[options.Main, tyro.conf.arg(name="")],
         reading: Annotated[options.Data, group],
+        transfer: Annotated[options.Transfer, group],
         augmentation: Annotated[options.Augmentation, group],
         training: Annotated[options.Training, group],
         compute: Annotated[options.Compute, group],
@@ -45,7 +46,7 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
     ) -> None:
         """Train an image classifier, test it, and keep everything in a run's directory.
 
-        --help-all shows the other options: of the data, augmentation, training, compute and record.
+        --help-all shows the other options: data, transfer, augmentation, training, compute, record.
 
         Args:
             config: Settings from a file, JSON or TOML, by the options' names; options win.
@@ -53,7 +54,7 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
                 do if --out holds a run: never or must go on with it, or auto: if there is one.
             allow_changed: Settings in which the run may differ from what it began with.
         """
-        groups = (main, reading, augmentation, training, compute, record)
+        groups = (main, reading, transfer, augmentation, training, compute, record)
         values = {name: value for group in groups for name, value in vars(group).items()}
         train_or_resume(options.TrainConfig(**values), given, config, resume, allow_changed)
 
@@ -62,6 +63,7 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
         search: Annotated[Sweep, tyro.conf.arg(name="")],
         main: Annotated[options.Main, tyro.conf.arg(name="")],
         reading: Annotated[options.Data, group],
+        transfer: Annotated[options.Transfer, group],
         augmentation: Annotated[options.Augmentation, group],
         training: Annotated[options.Training, group],
         compute: Annotated[options.Compute, group],
@@ -71,13 +73,13 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
     ) -> None:
         """Train an image classifier with many settings at once, choose the best, and test it.
 
-        --help-all shows the other options: of the data, augmentation, training, compute and record.
+        --help-all shows the other options: data, transfer, augmentation, training, compute, record.
 
         Args:
             config: Settings from a file, JSON or TOML, by the options' names; options win.
             resume: Go on with the sweep in this directory, as it began; other options are refused.
         """
-        groups = (main, reading, augmentation, training, compute, record)
+        groups = (main, reading, transfer, augmentation, training, compute, record)
         values = {name: value for group in groups for name, value in vars(group).items()}
         sweep_or_resume(search, options.TrainConfig(**values), given, config, resume)
 

@@ -65,6 +65,7 @@ def load_pretrained(
     file: str | Path | None = None,
     num_classes: int | Literal["theirs"] | None = "theirs",
     in_channels: int = 3,
+    image_size: int | None = None,
     preprocessing: Preprocessing | None = None,
     key: Key[Array, ""] | None = None,
     **options: Any,
@@ -87,6 +88,8 @@ def load_pretrained(
             default as theirs.
         in_channels: of the images; the first convolution is adapted, see
             `adapt_first_convolution`.
+        image_size: height and width of the images, which decide the shape of a dense layer that
+            sees all of them; by default what the network was made for.
         preprocessing: what they expect of an image, if that is not known.
         key: decides a new head; by default `jax.random.key(0)`.
         options: attributes of the network, as for `make_model`.
@@ -113,7 +116,8 @@ def load_pretrained(
     network = make_model(model, num_classes, **options)
     loaded = _fit_to(network, model, loaded, in_channels)
     key = jax.random.key(0) if key is None else key
-    variables = _merge_but_head(network, loaded, in_channels, key, free)
+    size = image_size or network.image_size or 32
+    variables = _merge_but_head(network, loaded, (size, size, in_channels), key, free)
     return Pretrained(network, variables, preprocessing, known)
 
 
@@ -181,13 +185,12 @@ def _fit_to(
 def _merge_but_head(
     network: Network,
     loaded: Mapping[str, np.ndarray],
-    in_channels: int,
+    image_shape: tuple[int, int, int],
     key: Key[Array, ""],
     free: str | None,
 ) -> Variables:
     """`loaded` as the variables of `network`; the head `free` need not fit, and is drawn then."""
-    size = network.image_size or 32
-    images = jnp.zeros((1, size, size, in_channels))
+    images = jnp.zeros((1, *image_shape))
 
     def init() -> Variables:
         return network.init(key, images, train=False)

@@ -1,5 +1,6 @@
 """What a network has learned, for another task: freeze a part of it, or use its features."""
 
+from jaxvision.transfer.feature_cache import cache_folder
 from jaxvision.transfer.features import POOLS, extract_features, to_unit_length
 from jaxvision.transfer.few_shot import FewShot, draw_shots, few_shot_curve
 from jaxvision.transfer.few_shot_plot import plot_few_shot
@@ -14,6 +15,7 @@ __all__ = [
     "Parts",
     "Ridge",
     "RidgeSearch",
+    "cache_folder",
     "combine",
     "depths_of",
     "discriminate",

@@ -7,6 +7,7 @@ is the first thing to try on a new task. As nothing below it learns, a feature i
 
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from jaxvision.names import lookup
 from jaxvision.train.epoch import EvalEpoch
 from jaxvision.train.state import Variables
 from jaxvision.train.step import Batch, Normalize, View
+from jaxvision.transfer.feature_cache import digest, load_features, save_features
 
 Pool = Callable[[Float[Array, "b h w c"]], Float[Array, "b d"]]
 
@@ -41,6 +43,7 @@ def extract_features(
     normalize: Normalize = jnp.float32,
     view: View = lambda images: images,
     batch_size: int = 64,
+    cache: Path | None = None,
 ) -> Float[np.ndarray, "n d"]:
     """A feature of every image of `source`, in its order, as float32.
 
@@ -54,6 +57,8 @@ def extract_features(
         view: a function of the normalised images, such as `train.mirrored`: features of another
             view of each are other features.
         batch_size: images at a time.
+        cache: a folder, as `cache_folder()`, where the same features of the same images are looked
+            for, and kept.
 
     Raises:
         ValueError: if the model has no such feature, or there is no such way to pool.
@@ -65,9 +70,16 @@ def extract_features(
         x = lookup("feature", feature, model.apply(variables, images, train=False)[1])
         return {}, (pool_spatial(x) if x.ndim == 4 else x).astype(jnp.float32)
 
+    if cache is not None:
+        file = cache / f"{digest(step, variables, source)}.npz"
+        kept = load_features(file)
+        if kept is not None:
+            return kept
     feed = open_feed(source, min(batch_size, len(source)), seed=None)
     with closing(feed):
         _, features = EvalEpoch(step, feed)(variables)
+    if cache is not None:
+        save_features(file, features)
     return features
 
 

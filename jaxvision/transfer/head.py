@@ -1,5 +1,8 @@
 """Another head on a trained network: new classes over what it has learned."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -7,6 +10,31 @@ from jaxtyping import Array, Float, Key
 
 from jaxvision.pretrained.load import HEADS
 from jaxvision.train.state import Variables
+
+
+class Head(nn.Module):
+    """The last layer by itself, for what comes before it: [b, d] -> (logits [b, classes], {}).
+
+    It takes the variables of the whole network, of which it uses its own.
+
+    Attributes:
+        num_classes: of the network.
+        layer: what the network calls its head.
+    """
+
+    num_classes: int
+    layer: str
+
+    @nn.compact
+    def __call__(
+        self, features: Float[Array, "b d"], *, train: bool
+    ) -> tuple[Float[Array, "b classes"], dict[str, Array]]:
+        return nn.Dense(self.num_classes, name=self.layer)(features), {}
+
+
+def head_of(params: Mapping[str, Any]) -> str | None:
+    """What a network calls its head, by its parameters; None if it has none."""
+    return next((name for name in HEADS if name in params), None)
 
 
 def replace_head(
@@ -32,7 +60,7 @@ def replace_head(
         return other.init(key, jnp.zeros(images.shape, images.dtype), train=False)
 
     shapes = jax.eval_shape(init, key)
-    head = next((name for name in HEADS if name in shapes["params"]), None)
+    head = head_of(shapes["params"])
     if head is None:
         raise ValueError(
             f"`model` must have a head, a layer called {' or '.join(HEADS)}, got one with "

@@ -1,0 +1,260 @@
+"""Training that goes on from what a network has learned, by the real job."""
+
+import dataclasses
+import io
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from rich.console import Console
+from safetensors.numpy import load_file
+
+from jaxvision.classification import reading, training
+from jaxvision.classification.beginning import Pretraining
+from jaxvision.classification.classifier import evaluate, load_classifier
+from jaxvision.classification.config import TrainConfig
+from jaxvision.classification.job import make_job
+from jaxvision.classification.pretraining import follow_pretrained, for_rgb
+from jaxvision.classification.record import options_of, read_config
+from jaxvision.classification.training import resume, train
+from jaxvision.models import make_model
+from jaxvision.ops.normalization import Normalization
+from jaxvision.pretrained import Preprocessing, Pretrained
+from jaxvision.pretrained.preprocessing import CAFFE
+from jaxvision.train.interruption import InterruptedRunError
+
+IDENTITY = Normalization((0.0,), (1.0,))
+
+
+def quiet():
+    return Console(file=io.StringIO(), width=100)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAXVISION_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def lenet(tmp_path_factory):
+    """A run that has learned the digits."""
+    path = tmp_path_factory.mktemp("lenet") / "run"
+    config = TrainConfig(epochs=4, image_size=16, out=path)
+    return train(config, quiet())
+
+
+def metrics(path):
+    return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(path):
+    return load_file(path / "model.safetensors")
+
+
+def go_on(lenet, path, **options):
+    config = TrainConfig(
+        pretrained=str(lenet), epochs=2, batch_size=64, learning_rate=1e-3, **options
+    )
+    return train(dataclasses.replace(config, out=path), quiet())
+
+
+@pytest.mark.parametrize(
+    ("freeze", "kept"),
+    [(None, ()), ("c3", ("c1", "c3")), ("body", ("c1", "c3", "c5", "f6"))],
+)
+def test_what_is_frozen_is_the_same_bits_and_the_rest_learns(lenet, tmp_path, freeze, kept):
+    path = go_on(lenet, tmp_path / "run", freeze=freeze)
+    before, after = weights(lenet), weights(path)
+    assert before.keys() == after.keys()
+    for name in after:
+        same = np.array_equal(before[name], after[name])
+        assert same == (name.split("/")[1] in kept), name
+    assert evaluate(path)[0]["accuracy"] > 0.9  # on images, whatever it was trained on
+    measured = json.loads((path / "result.json").read_text())["test"]
+    assert evaluate(path)[0] == pytest.approx(measured, rel=1e-4)
+
+
+def test_a_run_says_what_it_looks_at(lenet, tmp_path):
+    path = go_on(lenet, tmp_path / "run")
+    ours, theirs = (load_classifier(run) for run in (path, lenet))
+    assert ours.normalization == theirs.normalization and ours.image_shape == (16, 16, 1)
+    config = read_config(path)
+    assert (config.model, config.image_size, config.channels) == ("lenet5", 16, 1)
+    assert config.pretrained == str(lenet)
+
+
+def test_training_a_head_on_features_is_training_it_on_images(lenet, tmp_path, monkeypatch):
+    config = {"freeze": "body", "weight_decay": 1e-4, "average_decay": 0.9}
+    features = go_on(lenet, tmp_path / "features", **config)
+    assert len(list((tmp_path / "cache" / "features").iterdir())) == 3  # train, validation, test
+    monkeypatch.setattr(reading, "find_body", lambda *_: None)
+    images = go_on(lenet, tmp_path / "images", **config)
+    for ours, theirs in zip(metrics(features), metrics(images), strict=True):
+        assert ours["train"] == pytest.approx(theirs["train"], rel=1e-4)
+        assert ours["validation"] == pytest.approx(theirs["validation"], rel=1e-4)
+    for name, x in weights(features).items():
+        np.testing.assert_allclose(x, weights(images)[name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_features_are_computed_once(lenet, tmp_path, monkeypatch):
+    go_on(lenet, tmp_path / "first", freeze="body", flip=True)
+    assert len(list((tmp_path / "cache" / "features").iterdir())) == 4  # and a view of train
+    monkeypatch.setattr("jaxvision.transfer.features.EvalEpoch", None)  # whoever computes, fails
+    go_on(lenet, tmp_path / "second", freeze="body", flip=True)
+    assert metrics(tmp_path / "first") == metrics(tmp_path / "second")
+
+
+@pytest.mark.parametrize("option", [{"shift": 0.1}, {"test_flip": True}, {"feed": "streaming"}])
+def test_what_features_cannot_stand_for_is_trained_on_images(lenet, tmp_path, option):
+    path = go_on(lenet, tmp_path / "run", freeze="body", **option)
+    assert not (tmp_path / "cache" / "features").exists()
+    assert metrics(path)[-1]["validation"]["accuracy"] > 0.7
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bits(lenet, tmp_path):
+    whole = go_on(lenet, tmp_path / "whole", freeze="body", flip=True)
+
+    class Stopping(training.Interruption):
+        asked = 0
+
+        def requested(self):
+            self.asked += 1
+            return self.asked > 3
+
+    config = dataclasses.replace(read_config(whole), out=tmp_path / "stopped")
+    with pytest.raises(InterruptedRunError):
+        train(config, quiet(), interruption=Stopping())
+    assert not (tmp_path / "stopped" / "result.json").exists()
+    resume(tmp_path / "stopped", quiet())
+    assert weights(tmp_path / "stopped").keys() == weights(whole).keys()
+    for name, x in weights(whole).items():
+        np.testing.assert_array_equal(x, weights(tmp_path / "stopped")[name])
+
+
+def moves(config, steps, take):
+    """How far each layer of LeNet-5 has moved after `take` steps, all of them at a gradient."""
+    model = make_model("lenet5", 10)
+    variables = model.init(jax.random.key(0), jnp.zeros((1, 16, 16, 1)), train=False)
+    begun = Pretraining(variables, IDENTITY, {})
+    job = make_job(config, 3, (16, 16, 1), steps, IDENTITY, pretraining=begun)
+    state = job.init(jax.random.key(1))
+    first = jax.tree.map(np.asarray, state.params)
+    rng = np.random.default_rng(0)
+    batch = {
+        "image": jnp.asarray(rng.integers(0, 2, (8, 16, 16, 1)), jnp.uint8),
+        "label": jnp.arange(8) % 3,
+        "mask": jnp.ones(8, bool),
+    }
+    for _ in range(take):
+        state, _ = job.train_step(state, batch)
+    return {
+        name: np.asarray(state.params[name]["kernel"]) - first[name]["kernel"] for name in first
+    }
+
+
+def test_deeper_stages_learn_at_a_part_of_the_rate():
+    config = TrainConfig(
+        pretrained="lenet5", optimizer="sgd", learning_rate=0.1, schedule="constant"
+    )
+    plain = moves(config, 10, 1)
+    slower = moves(dataclasses.replace(config, rate_decay=0.5), 10, 1)
+    for name, depth in {"output": 0, "f6": 1, "c5": 2, "c3": 3, "c1": 4}.items():
+        np.testing.assert_allclose(slower[name], 0.5**depth * plain[name], rtol=1e-2, atol=1e-7)
+    frozen = moves(dataclasses.replace(config, rate_decay=0.5, freeze="c3"), 10, 1)
+    assert frozen.keys() == {"output", "f6", "c5"}
+    np.testing.assert_allclose(frozen["c5"], slower["c5"], rtol=1e-2, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("steps", "learning"),
+    [(4, {"output"}), (5, {"output", "f6"}), (9, {"output", "f6", "c5"})],
+)
+def test_stages_join_after_so_many_epochs(steps, learning):
+    config = TrainConfig(
+        pretrained="lenet5", optimizer="sgd", learning_rate=0.1, epochs=5, unfreeze_epochs=2
+    )
+    moved = moves(config, 10, steps)  # two steps an epoch
+    assert {name for name, x in moved.items() if np.any(x)} == learning
+
+
+def test_weights_for_bgr_become_weights_for_rgb():
+    model = make_model("cifar_resnet20", 10)
+    variables = model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), train=False)
+    caffe = Pretrained(model, variables, CAFFE, None)
+    turned = for_rgb(caffe)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    normalization = Normalization(turned.preprocessing.mean, turned.preprocessing.std)
+    ours = model.apply(turned.variables, normalization(jnp.asarray(pixels)), train=False)[0]
+    np.testing.assert_allclose(ours, caffe(pixels)[0], rtol=1e-4, atol=1e-4)
+    other = caffe._replace(preprocessing=Preprocessing(32, 32, (0.0,) * 3, (1.0,) * 3))
+    assert for_rgb(other) is other
+
+
+def test_a_networks_name_brings_its_weights_and_what_they_want():
+    found = follow_pretrained(TrainConfig(pretrained="vgg16"))
+    assert (found.pretrained, found.model, found.channels) == ("vgg16:lpips", "vgg16", 3)
+    assert found.image_size == 224
+    assert follow_pretrained(found) == found
+    smaller = follow_pretrained(TrainConfig(pretrained="resnet50:torchvision_v2", image_size=64))
+    assert (smaller.model, smaller.image_size) == ("resnet50", 64)
+    plain = TrainConfig(model="mlp")
+    assert follow_pretrained(plain) is plain
+
+
+def test_a_file_is_named_with_its_network(tmp_path, lenet):
+    file = lenet / "model.safetensors"
+    found = follow_pretrained(TrainConfig(pretrained=f"lenet5:{file}", channels=1))
+    assert (found.model, found.channels, found.image_size) == ("lenet5", 1, None)
+    config = dataclasses.replace(
+        found, image_size=16, epochs=1, freeze="body", out=tmp_path / "run"
+    )
+    path = train(config, quiet())  # normalised by these images, for nobody has said how
+    assert metrics(path)[-1]["validation"]["accuracy"] > 0.8
+    with pytest.raises(ValueError, match="params/c5/kernel is reshaped"):
+        train(dataclasses.replace(config, image_size=20, out=tmp_path / "other"), quiet())
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pretrained": "vgg17"}, r"`pretrained` is unknown: 'vgg17'. Did you mean `vgg1\d?"),
+        ({"pretrained": "mlp"}, r"`pretrained` is unknown: 'mlp'.*Known: alexnet, "),
+        ({"pretrained": "vgg16:tim"}, r"`weights` is unknown: 'tim'. Did you mean `timm`"),
+        ({"pretrained": "vgg16", "model": "mlp"}, r"`model` must be left out beside `pretrained`"),
+        ({"pretrained": "vgg16", "channels": 1}, r"`channels` must be 3, as vgg16 .* got 1"),
+        ({"pretrained": "."}, r"which is no run: it has no config.json"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        follow_pretrained(TrainConfig(**options))
+
+
+def test_what_is_not_there_is_named(lenet, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"mine\.safetensors does not exist"):
+        follow_pretrained(TrainConfig(pretrained="resnet18:mine.safetensors"))
+    with pytest.raises(ValueError, match=r"`feature` is unknown: 'c4'. .*c1, c3, c5, f6, s2, s4"):
+        go_on(lenet, tmp_path / "run", freeze="c4")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match="`freeze` must be left out without `pretrained`, got c3"):
+        TrainConfig(freeze="c3")
+    with pytest.raises(ValueError, match=r"`rate_decay` must be in \(0, 1\], got 0.0"):
+        TrainConfig(rate_decay=0.0)
+
+
+def test_weights_of_another_network_are_told_by_both_their_leaves(lenet, tmp_path):
+    config = TrainConfig(pretrained=f"resnet18:{lenet / 'model.safetensors'}", image_size=32)
+    with pytest.raises(ValueError, match=r"(?s)stage1.*c1|c1.*stage1"):
+        train(dataclasses.replace(config, out=tmp_path / "run"), quiet())
+
+
+def test_options_of_a_network_travel_with_its_run(lenet, tmp_path):
+    record = json.loads((lenet / "config.json").read_text())
+    assert record["options"] == {}
+    assert options_of({"options": {"hidden": [], "epsilon": 1e-3}}) == {
+        "hidden": (),
+        "epsilon": 1e-3,
+    }
