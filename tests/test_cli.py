@@ -275,3 +275,35 @@ sys.exit(main())
     assert sorted(file.name for file in path.iterdir()) == ["config.json", "metrics.jsonl"]
     command = [sys.executable, "-m", "jaxvision", "train", "--resume", path]
     assert subprocess.run(command, capture_output=True).returncode == 0
+
+
+def test_training_goes_on_from_a_run_and_features_are_compared(digits_run, jaxvision, monkeypatch):
+    monkeypatch.setenv("JAXVISION_CACHE", "cache")
+    run, _ = digits_run
+    code, output, error = jaxvision(
+        "train", "--pretrained", run, "--rate-decay", "1", "--epochs", "1", "--out", "next"
+    )
+    assert code == 0 and "softmax_regression on digits" in output, error
+    code, output, error = jaxvision("train", "--pretrained", run, "--freeze", "stage3")
+    assert "`feature` is unknown: 'stage3'. Known: pixels." in one_line(code, error, 2)
+    code, output, error = jaxvision("train", "--pretrained", run, "--freeze", "body")
+    assert "`learning` must be some of the 2 parameters, got all" in one_line(code, error, 2)
+    code, output, error = jaxvision("train", "--pretrained", "vgg16", "--model", "vgg19")
+    assert "beside `pretrained`, which is of vgg16, got vgg19" in one_line(code, error, 2)
+    code, output, error = jaxvision("sweep", "--pretrained", run, "--grid", "learning-rate=1,2")
+    assert "`pretrained` is for a single training" in one_line(code, error, 2)
+    assert {path.name for path in Path().iterdir()} <= {"next", "cache"}
+
+
+def test_features_are_shown_and_written(jaxvision, monkeypatch):
+    monkeypatch.setenv("JAXVISION_CACHE", "cache")
+    assert jaxvision("train", "--model", "mlp", "--epochs", "2", "--out", "run")[0] == 0
+    code, output, error = jaxvision("features", "run", "--out", "digits.npz", "--folds", "3")
+    assert code == 0, error
+    images = "of each of 1258 train, 180 validation, 359 test images"
+    for text in (f"hidden2: 128 numbers {images}", "linear SVM", "3 folds"):
+        assert text in output
+    code, _, error = jaxvision("features", "run", "--out", "features.txt")
+    assert "`out` must end in .npz" in one_line(code, error, 2)
+    with np.load("digits.npz") as arrays:
+        assert len(arrays["test"]) == len(arrays["test_labels"]) == 359

@@ -13,7 +13,15 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 OPTIONS = {
     f"--{name.replace('_', '-')}" for group in config.GROUPS for name in group.__dataclass_fields__
-} | {"--resume", "--config", "--allow-changed", "--help", "--help-all", "--no-compilation-cache"}
+} | {
+    "--out",
+    "--resume",
+    "--config",
+    "--allow-changed",
+    "--help",
+    "--help-all",
+    "--no-compilation-cache",
+}
 OPTIONS |= {f"--{name.replace('_', '-')}" for name in Sweep.__dataclass_fields__}
 
 
@@ -49,7 +57,7 @@ def test_commands_have_options_that_there_are(words):
 
 
 def test_options_that_are_described_are_there():
-    pages = ("training.md", "scaling.md", "model_selection.md")
+    pages = ("training.md", "scaling.md", "model_selection.md", "transfer.md")
     text = "".join((DOCS / page).read_text() for page in pages)
     named = set(re.findall(r"`(--[a-z-]+)", text))
     assert named and named <= OPTIONS, named - OPTIONS

@@ -27,7 +27,7 @@ from jaxvision.train.state import Variables
 from jaxvision.train.step import Batch, mirrored
 from jaxvision.transfer import extract_features
 from jaxvision.transfer.feature_cache import cache_folder
-from jaxvision.transfer.head import Head, head_of
+from jaxvision.transfer.head import Head, head_of, remove_head
 from jaxvision.transfer.stages import features_of
 
 
@@ -65,8 +65,7 @@ def find_body(
         lambda: whole.init(jax.random.key(0), jnp.zeros(image.shape), train=False)
     )
     head = head_of(shapes["params"])
-    kept = {name: tree for name, tree in pretraining.variables["params"].items() if name != head}
-    variables = pretraining.variables | {"params": kept}
+    variables = remove_head(pretraining.variables)
     feature, shape = list(features_of(body, variables, image).items())[-1]
     layer = {name: x.shape for name, x in shapes["params"][head].items()}
     dense = {"kernel": (shape.shape[-1], classes), "bias": (classes,)}

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from rich.console import Console
 
+from jaxvision.classification.config import TrainConfig
 from jaxvision.data.sources import Source
 from jaxvision.data.views import Images
 from jaxvision.models import MODELS
@@ -98,3 +99,38 @@ def show_models() -> None:
         display.note(sys.modules[module].__doc__.splitlines()[0])
         display.note(fill(" ".join(names), 80, initial_indent="  ", subsequent_indent="  "))
     display.note("\n`jaxvision summary NAME` shows the layers, parameters and costs of one.")
+
+
+def show_features(
+    config: TrainConfig,
+    feature: str | None,
+    pool: str,
+    *,
+    unit_length: bool,
+    folds: int,
+    out: Path | None,
+) -> None:
+    """Computes features, shows how far classifiers get on them, and writes them if asked to."""
+    from jaxvision.classification import off_the_shelf
+
+    display = Display(Console())
+    if out is not None:
+        off_the_shelf.check_free(out)
+    with display.working(f"computing what {config.pretrained} sees in {config.data}"):
+        found = off_the_shelf.compute_features(
+            config, feature, pool, unit_length=unit_length, note=display.note
+        )
+    shapes = ", ".join(f"{len(x)} {name}" for name, x in found.of.items())
+    width = found.of["train"].shape[1]
+    display.note(f"{found.feature}: {width} numbers of each of {shapes} images")
+    if out is not None:
+        off_the_shelf.save_features(out, found)
+        display.note(f"written: {out}")
+    with display.working("training classifiers on them"):
+        scores = off_the_shelf.compare_classifiers(found, folds)
+    rows = [
+        [score.name, score.setting, *(f"{100 * accuracy:.2f} %" for accuracy in score[2:])]
+        for score in scores
+    ]
+    columns = ["classifier", "setting", f"{folds} folds", "validation", "test"]
+    display.table(f"Accuracy on {found.feature}", columns, rows)

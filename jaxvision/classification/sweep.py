@@ -44,7 +44,7 @@ from jaxvision.train.lock import lock_run
 
 NOT_USED = (
     *("mesh", "coordinator", "processes", "process_id", "feed", "workers", "keep"),
-    *("tensorboard", "profile"),
+    *("tensorboard", "profile", "pretrained", "freeze"),
 )
 SWEEP, LANES, UNDER_WAY, CHOSEN = "sweep.json", "lanes.json", "under_way", "chosen"
 

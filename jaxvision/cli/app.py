@@ -83,7 +83,7 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
         values = {name: value for group in groups for name, value in vars(group).items()}
         sweep_or_resume(search, options.TrainConfig(**values), given, config, resume)
 
-    for command in (evaluate, predict, models, summary):
+    for command in (evaluate, predict, features, models, summary):
         app.command(command)
     return app
 
@@ -129,6 +129,38 @@ def predict(
         print(path)
         for name, probability in answer:
             print(f"  {100 * probability:6.2f} %  {name}")
+
+
+def features(
+    pretrained: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NETWORK")],
+    data: str = "digits",
+    feature: str | None = None,
+    pool: Literal["average", "max", "both", "spatial"] = "average",
+    unit_length: bool = True,
+    folds: int = 5,
+    image_size: int | None = None,
+    data_dir: Path | None = None,
+    out: Path | None = None,
+) -> None:
+    """Compute what a network that has learned makes of images, and compare classifiers on it.
+
+    Args:
+        pretrained: vgg16, MODEL:WEIGHTS, MODEL:FILE, or the directory of a run.
+        data: digits, folder:PATH or tfds:NAME.
+        feature: Of the network, as stage3 or relu5_3; by default the last.
+        pool: What becomes of a feature that has a height and a width.
+        unit_length: Divide the features of each image by their length.
+        folds: Of the cross-validation that chooses the setting of each classifier.
+        image_size: Bring images to so many pixels a side; by default as the network has learned.
+        data_dir: Where TensorFlow Datasets are. By default ~/tensorflow_datasets.
+        out: Write the features into this new file, .npz.
+    """
+    from jaxvision.classification.report import show_features
+
+    config = options.TrainConfig(
+        pretrained=pretrained, data=data, image_size=image_size, data_dir=data_dir
+    )
+    show_features(config, feature, pool, unit_length=unit_length, folds=folds, out=out)
 
 
 def models() -> None:

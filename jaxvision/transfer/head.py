@@ -37,6 +37,13 @@ def head_of(params: Mapping[str, Any]) -> str | None:
     return next((name for name in HEADS if name in params), None)
 
 
+def remove_head(variables: Variables) -> Variables:
+    """The variables of the network of the same name without a head."""
+    head = head_of(variables["params"])
+    kept = {name: tree for name, tree in variables["params"].items() if name != head}
+    return {**variables, "params": kept}
+
+
 def replace_head(
     model: nn.Module,
     variables: Variables,
@@ -68,7 +75,7 @@ def replace_head(
         )
     # Compiled, so that nothing but the head is drawn.
     drawn = jax.jit(lambda key: init(key)["params"][head])(key)
-    body = {name: tree for name, tree in variables["params"].items() if name != head}
+    body = remove_head(variables)["params"]
     expected = {name: tree for name, tree in shapes["params"].items() if name != head}
     if jax.tree.map(lambda x: x.shape, body) != jax.tree.map(lambda x: x.shape, expected):
         raise ValueError(
