@@ -18,6 +18,7 @@ from jaxvision.selection.spaces import Candidate, Choice, Log, Uniform, Value, d
 
 TRACED = (
     *("learning_rate", "label_smoothing", "weight_decay", "average_decay"),
+    "rate_decay",
     *("shift", "zoom", "rotation", "shear", "color", "erase", "mixup", "cutmix"),
 )
 """Numbers that trainings of one program may differ in."""

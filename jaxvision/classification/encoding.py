@@ -31,13 +31,6 @@ from jaxvision.transfer.head import Head, head_of, remove_head
 from jaxvision.transfer.stages import features_of
 
 
-class Encoded(NamedTuple):
-    """Features in the place of images, and what the steps make of them."""
-
-    feeds: Feeds
-    sight: Sight
-
-
 class Body(NamedTuple):
     """A network without its head."""
 
@@ -75,39 +68,45 @@ def find_body(
     return Body(body, variables, feature, Head(classes, head))
 
 
-def encode(
-    config: TrainConfig, body: Body, splits: Splits, normalization: Normalization
-) -> Encoded:
-    """The features of all images, from the cache where they are there."""
+def features_of_images(
+    body: Body, source: Source, normalization: Normalization, *, flip: bool
+) -> dict[str, np.ndarray]:
+    """{"image": features [n, views, d], "label": [n]}, from the cache where they are there.
 
-    def features(source: Source, *, flip: bool) -> dict[str, np.ndarray]:
-        views = [
-            extract_features(
-                body.model,
-                body.variables,
-                source,
-                body.feature,
-                normalize=normalization,
-                cache=cache_folder(),
-                **({} if view is None else {"view": view}),
-            )
-            for view in ((None, mirrored) if flip else (None,))
-        ]
-        return {"image": np.stack(views, axis=1), "label": np.asarray(source.labels, np.int32)}
+    Args:
+        flip: whether there is a view of each mirror image, too.
+    """
+    views = [
+        extract_features(
+            body.model,
+            body.variables,
+            source,
+            body.feature,
+            normalize=normalization,
+            cache=cache_folder(),
+            **({} if view is None else {"view": view}),
+        )
+        for view in ((None, mirrored) if flip else (None,))
+    ]
+    return {"image": np.stack(views, axis=1), "label": np.asarray(source.labels, np.int32)}
 
-    feeds = Feeds(
+
+def encode(config: TrainConfig, body: Body, splits: Splits, normalization: Normalization) -> Feeds:
+    """The features of all images, in batches."""
+    train = features_of_images(body, splits.train, normalization, flip=config.flip)
+    others = [
         ResidentFeed(
-            features(splits.train, flip=config.flip),
-            config.batch_size,
-            seed=config.seed,
-            described_by=splits.train,
-        ),
-        *(
-            ResidentFeed(features(part, flip=False), eval_batch(part), seed=None)
-            for part in (splits.validation, splits.test)
-        ),
-    )
-    return Encoded(feeds, Sight(body.head, any_view, first_view, ()))
+            features_of_images(body, part, normalization, flip=False), eval_batch(part), seed=None
+        )
+        for part in (splits.validation, splits.test)
+    ]
+    feed = ResidentFeed(train, config.batch_size, seed=config.seed, described_by=splits.train)
+    return Feeds(feed, *others)
+
+
+def sight_of(body: Body) -> Sight:
+    """What steps make of a batch of features."""
+    return Sight(body.head, any_view, first_view, ())
 
 
 def any_view(key: Key[Array, ""], batch: Batch) -> Batch:

@@ -104,12 +104,13 @@ def make_job(
     Args:
         config: what decides them.
         classes: of the data.
-        image_shape: [h, w, c].
+        image_shape: [h, w, c], or what `sight` is for.
         steps: of the whole training, for the schedule.
         normalization: of the pixels.
         mesh: the devices; None for one.
         pretraining: what to begin with; None for drawn parameters.
-        sight: what the steps make of a batch, if it is not of images.
+        sight: what the steps make of a batch, if it is not of images. Without `pretraining` its
+            model is all that there is.
 
     Raises:
         ValueError: if the network has no such feature to freeze, or does not take the images.
@@ -129,7 +130,10 @@ def make_job(
             return {"variables": model.init(key, jnp.zeros((1, *image_shape)), train=False)}
         return begin(pretraining.variables, model, config.freeze, image_shape, key)
 
-    model = make_network(config, classes, pretraining.options if pretraining else None)
+    if pretraining is None and sight is not None:
+        model = sight.model
+    else:
+        model = make_network(config, classes, pretraining.options if pretraining else None)
     optimizer = _optimizer(config, steps)
     if config.unfreeze_epochs or not is_zero(1 - config.rate_decay):
         unfreeze_steps = config.unfreeze_epochs * steps // config.epochs

@@ -9,7 +9,7 @@ from jax.sharding import Mesh
 from jaxvision.classification import setup
 from jaxvision.classification.beginning import Pretraining
 from jaxvision.classification.config import TrainConfig
-from jaxvision.classification.encoding import encode, find_body
+from jaxvision.classification.encoding import encode, find_body, sight_of
 from jaxvision.classification.job import Sight
 from jaxvision.classification.pretraining import load_pretraining
 from jaxvision.data.splits import Splits
@@ -46,7 +46,8 @@ def read(config: TrainConfig, display: Display, stack: ExitStack) -> Read:
             feeds = setup.open_feeds(config, splits, mesh)
     if body is not None:
         with display.working("computing what the frozen layers see"):
-            feeds, sight = encode(config, body, splits, pretraining.normalization)
+            feeds = encode(config, body, splits, pretraining.normalization)
+            sight = sight_of(body)
     for feed in feeds:
         stack.callback(feed.close)
     normalization = pretraining and pretraining.normalization

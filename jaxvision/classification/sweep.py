@@ -24,9 +24,9 @@ from jaxvision.classification import sweep_report as report
 from jaxvision.classification.axes import candidates_of, fixed_axes, settings_of
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.material import Material, read_material, with_image_size
+from jaxvision.classification.pretraining import follow_pretrained
 from jaxvision.classification.record import check_same, config_of, record_of
 from jaxvision.classification.sweep_config import Sweep
-from jaxvision.data.batches import load_resident
 from jaxvision.selection.halving import Halving
 from jaxvision.selection.keeping import Keeper
 from jaxvision.selection.plan import Plan
@@ -41,10 +41,11 @@ from jaxvision.train.display import Display
 from jaxvision.train.export import save_variables
 from jaxvision.train.interruption import InterruptedRunError, Interruption
 from jaxvision.train.lock import lock_run
+from jaxvision.train.state import combine
 
 NOT_USED = (
     *("mesh", "coordinator", "processes", "process_id", "feed", "workers", "keep"),
-    *("tensorboard", "profile", "pretrained", "freeze"),
+    *("tensorboard", "profile"),
 )
 SWEEP, LANES, UNDER_WAY, CHOSEN = "sweep.json", "lanes.json", "under_way", "chosen"
 
@@ -79,7 +80,7 @@ def run_sweep(
     _check_usable(config)
     if asked.halving:
         Halving(asked.halving).check(config.epochs)  # before anything is written
-    config = with_image_size(config, candidates)
+    config = with_image_size(follow_pretrained(config), candidates)
     for candidate in candidates:
         setup.check_names(dataclasses.replace(config, **settings_of(candidate)))
     simplicity = _simplicity(asked.simpler, candidates[0])
@@ -90,11 +91,11 @@ def run_sweep(
     if config.out is not None:
         files.check_free(config.out)  # at once, and not when the data have been read
     with display.working(f"reading {config.data}"):
-        material = read_material(config, asked, display.note)
+        material = read_material(config, candidates[0], asked, display.note)
     path = config.out or files.make_numbered(Path("runs"), "sweep")
     path.mkdir(parents=True, exist_ok=True)
     with lock_run(path):
-        record = record_of(config, material.splits, material.normalization)
+        record = _record(config, material)
         files.write_json(path / SWEEP, {"sweep": dataclasses.asdict(asked)} | record)
         _run(path, config, asked, candidates, simplicity, material, display, interruption)
     return path
@@ -132,8 +133,8 @@ def _go_on(
             display.note(f"{path} is finished already; its result is in {files.RESULT} there")
             return path
         with display.working(f"reading {config.data}"):
-            material = read_material(config, asked, display.note)
-        check_same(then, record_of(config, material.splits, material.normalization), ())
+            material = read_material(config, candidates[0], asked, display.note)
+        check_same(then, _record(config, material), ())
         _run(path, config, asked, candidates, simplicity, material, display, interruption)
     return path
 
@@ -231,13 +232,13 @@ def _finish(
     with display.working(f"training on all for {epochs} epochs"):
         retrained = retrain(plan, chosen.hyperparameters, epochs, config.seed)
         test = measure_once(
-            plan, chosen.hyperparameters, retrained, lambda: load_resident(material.splits.test)
+            plan, chosen.hyperparameters, retrained, lambda: material.load(material.splits.test)
         )
     run = path / CHOSEN
     run.mkdir(exist_ok=True)
     own = dataclasses.replace(config, **settings_of(chosen.hyperparameters), out=run)
-    files.write_json(run / files.CONFIG, record_of(own, material.splits, material.normalization))
-    save_variables(run / files.MODEL, retrained.variables)
+    files.write_json(run / files.CONFIG, _record(own, material))
+    save_variables(run / files.MODEL, combine(retrained.variables, material.frozen))
     figures = {
         "hyperparameters": chosen.hyperparameters,
         "validation_accuracy": {
@@ -251,6 +252,10 @@ def _finish(
     for folder in (run, path):
         files.write_json(folder / files.RESULT, figures)
     report.show_test(display, path, figures, len(material.splits.test))
+
+
+def _record(config: TrainConfig, material: Material) -> dict[str, Any]:
+    return record_of(config, material.splits, material.normalization, material.options)
 
 
 def _simplicity(text: str | None, candidate: Candidate) -> Callable | None:

@@ -62,7 +62,7 @@ class TrainState:
 def init_state(
     model: nn.Module,
     optimizer: optax.GradientTransformation,
-    images: Num[Array, "b h w c"],
+    images: Num[Array, "b ..."],
     key: Key[Array, ""],
     *,
     variables: Variables | None = None,
@@ -73,7 +73,7 @@ def init_state(
     """Draws the parameters of `model` for `images` of this shape, and starts `optimizer` on them.
 
     Args:
-        images: only shape and dtype matter; one image is enough.
+        images: what the model takes; only shape and dtype matter, and one is enough.
         key: decides the parameters, and all randomness of the training to come.
         variables: what learning begins with, instead of drawn ones.
         frozen: the other variables of the model, which stay as they are: `transfer.partition` takes

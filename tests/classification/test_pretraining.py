@@ -18,6 +18,8 @@ from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.job import make_job
 from jaxvision.classification.pretraining import follow_pretrained, for_rgb
 from jaxvision.classification.record import options_of, read_config
+from jaxvision.classification.sweep import resume_sweep, run_sweep
+from jaxvision.classification.sweep_config import Sweep
 from jaxvision.classification.training import resume, train
 from jaxvision.models import make_model
 from jaxvision.ops.normalization import Normalization
@@ -258,3 +260,48 @@ def test_options_of_a_network_travel_with_its_run(lenet, tmp_path):
         "hidden": (),
         "epsilon": 1e-3,
     }
+
+
+def sweep(lenet, path, *grid, **options):
+    asked = Sweep(grid=grid, folds=2)
+    config = TrainConfig(pretrained=str(lenet), epochs=3, batch_size=64, **options)
+    run_sweep(dataclasses.replace(config, out=path), asked, quiet())
+    return json.loads((path / "result.json").read_text())
+
+
+def test_heads_are_compared_on_features_that_are_computed_once(lenet, tmp_path):
+    result = sweep(lenet, tmp_path / "run", "learning_rate=1e-5,1e-3", freeze="body", flip=True)
+    assert result["hyperparameters"] == {"learning_rate": 1e-3}
+    assert len(list((tmp_path / "cache" / "features").iterdir())) == 5  # 2 views of 2, and test
+    chosen = tmp_path / "run" / "chosen"
+    assert evaluate(chosen)[0] == pytest.approx(result["test"], rel=1e-4)  # on images
+    before, after = weights(lenet), weights(chosen)
+    assert before.keys() == after.keys()
+    for name in before:
+        assert np.array_equal(before[name], after[name]) != name.startswith("params/output"), name
+    assert load_classifier(chosen).normalization == load_classifier(lenet).normalization
+    assert resume_sweep(tmp_path / "run", quiet()) == tmp_path / "run"
+
+
+@pytest.mark.parametrize("axis", ["shift=0,0.1", "flip=false,true"])
+def test_what_changes_images_is_swept_on_images(lenet, tmp_path, axis):
+    result = sweep(lenet, tmp_path / "run", axis, freeze="body")
+    assert not (tmp_path / "cache" / "features").exists()
+    assert result["test"]["accuracy"] > 0.9
+    before, after = weights(lenet), weights(tmp_path / "run" / "chosen")
+    assert np.array_equal(before["params/f6/kernel"], after["params/f6/kernel"])
+
+
+def test_how_gently_the_rest_learns_is_an_axis(lenet, tmp_path):
+    result = sweep(lenet, tmp_path / "run", "rate_decay=0.01,0.5", freeze="c1")
+    assert result["test"]["accuracy"] > 0.9
+    before, after = weights(lenet), weights(tmp_path / "run" / "chosen")
+    for layer, same in (("c1", True), ("c3", False)):
+        name = f"params/{layer}/kernel"
+        assert np.array_equal(before[name], after[name]) == same
+
+
+def test_another_network_is_no_axis_beside_pretrained_weights(lenet, tmp_path):
+    with pytest.raises(ValueError, match="`model` cannot be an axis beside `pretrained`"):
+        sweep(lenet, tmp_path / "run", "model=mlp,lenet5")
+    assert not (tmp_path / "run").exists()

@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.mutation import (
     augment,
     checkpoint,
+    classification,
     data,
     models,
     ops,
@@ -41,6 +42,7 @@ PARTS = {
     "checkpoint": checkpoint,
     "selection": selection,
     "transfer": transfer,
+    "classification": classification,
 }
 MUTANTS = {f"{part}/{name}": m for part, of in PARTS.items() for name, m in of.MUTANTS.items()}
 NOTHING = "**nothing**"

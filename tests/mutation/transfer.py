@@ -10,6 +10,9 @@ TESTS = {
     "features": ["tests/transfer/test_features.py"],
     "few_shot": ["tests/transfer/test_few_shot.py"],
     "few_shot_plot": ["tests/transfer/test_few_shot.py"],
+    "stages": ["tests/transfer/test_stages.py"],
+    "feature_cache": ["tests/transfer/test_feature_cache.py"],
+    "classifiers": ["tests/transfer/test_classifiers.py"],
 }
 
 MUTANTS = {
@@ -23,10 +26,8 @@ MUTANTS = {
         ("fnmatchcase(n, pattern) or", ""),
     ],
     "head": [
-        (
-            'for name, tree in variables["params"].items() if name != head',
-            'for name, tree in variables["params"].items()',
-        ),
+        ('in variables["params"].items() if name != head', 'in variables["params"].items()'),
+        ("name=self.layer", 'name="head"'),
         (
             "    if jax.tree.map(lambda x: x.shape, body)",
             "    if False and jax.tree.map(lambda x: x, body)",
@@ -79,5 +80,31 @@ MUTANTS = {
         ("100 * curve.mean, 100 * curve.margin()", "100 * curve.mean, curve.margin()"),
         ("1 <= len(curves) <= len(LINES)", "1 <= len(curves)"),
         ("curve.accuracies.shape[1]", "curve.accuracies.shape[0]"),
+    ],
+    "stages": [
+        ('("stage", "block", "pool")', '("pool", "block", "stage")'),
+        (r'rf"{family}\d+"', r'rf"{family}.*"'),
+        ("enumerate(find_stages(features), 1)", "enumerate(find_stages(features))"),
+        ("stages | {feature: feature for feature in features}", "stages"),
+        ("if count > below:", "if True:"),
+        ("for feature in stages or features:", "for feature in features:"),
+        ("{name: shapes[name] for name in names}", "shapes"),
+    ],
+    "feature_cache": [
+        ('re.sub(r"0x[0-9a-f]+", "", str(program))', "str(program)"),
+        ("found.update(re.sub", "str(re.sub"),
+        ("(*program.consts, *jax.tree.leaves(variables))", "jax.tree.leaves(variables)"),
+        ("(*program.consts, *jax.tree.leaves(variables))", "program.consts"),
+        ('found.update(np.ascontiguousarray(item["image"]).data)', "pass"),
+        ("partial.replace(file)", "partial.replace(file.parent / 'features.npz')"),
+        ("            partial.unlink(missing_ok=True)", "            pass"),
+        ("    with suppress(OSError):", "    if True:"),
+        ("zipfile.BadZipFile)", "KeyError)"),
+    ],
+    "classifiers": [
+        ("found.accuracies.mean(axis=0).max()", "found.accuracies.mean(axis=0).min()"),
+        ("cv=pairs", "cv=3"),
+        ('name != "n_neighbors" or value <= smallest', "True"),
+        ("float(search.best_score_)", "float(search.score(features, labels))"),
     ],
 }
