@@ -93,11 +93,13 @@ def parameters_below(
         ValueError: if the model has no feature of this name.
     """
 
-    def features(params, images):
-        return model.apply({**variables, "params": params}, images, train=False)[1]
+    def features(params, others, images):
+        return model.apply({**others, "params": params}, images, train=False)[1]
 
-    lookup("feature", feature, jax.eval_shape(features, variables["params"], images))
-    program = read_program(lambda *given: features(*given)[feature], variables["params"], images)
+    others = {name: tree for name, tree in variables.items() if name != "params"}
+    given = variables["params"], others, images
+    lookup("feature", feature, jax.eval_shape(features, *given))
+    program = read_program(lambda *given: features(*given)[feature], *given)
     names = list(flatten_dict(dict(variables["params"]), sep="/"))
     leaves = dict(zip(_paths(variables["params"]), program.inputs, strict=False))
     bits = find_sources(program, leaves.values())[program.outputs[0]]

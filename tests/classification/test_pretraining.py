@@ -169,6 +169,19 @@ def test_deeper_stages_learn_at_a_part_of_the_rate():
     np.testing.assert_allclose(frozen["c5"], slower["c5"], rtol=1e-2, atol=1e-7)
 
 
+def test_networks_with_batch_norm_have_depths_and_stages_too():
+    config = TrainConfig(pretrained="resnet20", rate_decay=0.5, freeze="stage1")
+    config = dataclasses.replace(config, model="cifar_resnet20", unfreeze_epochs=1)
+    model = make_model("cifar_resnet20", 10)
+    variables = model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), train=False)
+    begun = Pretraining(variables, None, {})
+    rgb = Normalization((0.0,) * 3, (1.0,) * 3)
+    state = make_job(config, 3, (32, 32, 3), 80, rgb, pretraining=begun).init(jax.random.key(1))
+    frozen = {name.split("_")[0] for name in state.frozen["params"]}
+    assert frozen == {"conv1", "bn1", "stage1"}
+    assert {"stage2", "stage3", "head"} == {name.split("_")[0] for name in state.params}
+
+
 @pytest.mark.parametrize(
     ("steps", "learning"),
     [(4, {"output"}), (5, {"output", "f6"}), (9, {"output", "f6", "c5"})],
