@@ -1,5 +1,13 @@
 """What a network has learned, for another task: freeze a part of it, or use its features."""
 
+from jaxvision.transfer.affinity import (
+    Affinity,
+    NegativeTransfer,
+    ordinal_affinity,
+    task_affinity,
+    task_tree,
+)
+from jaxvision.transfer.affinity_plot import plot_affinity
 from jaxvision.transfer.feature_cache import cache_folder
 from jaxvision.transfer.features import POOLS, extract_features, to_unit_length
 from jaxvision.transfer.few_shot import FewShot, draw_shots, few_shot_curve
@@ -11,7 +19,9 @@ from jaxvision.transfer.ridge import Ridge, RidgeSearch, fit_ridge, search_ridge
 
 __all__ = [
     "POOLS",
+    "Affinity",
     "FewShot",
+    "NegativeTransfer",
     "Parts",
     "Ridge",
     "RidgeSearch",
@@ -23,11 +33,15 @@ __all__ = [
     "extract_features",
     "few_shot_curve",
     "fit_ridge",
+    "ordinal_affinity",
     "parameters_below",
     "partition",
+    "plot_affinity",
     "plot_few_shot",
     "replace_head",
     "search_ridge",
+    "task_affinity",
+    "task_tree",
     "to_unit_length",
     "unfreeze_gradually",
 ]

@@ -36,11 +36,23 @@ class FewShot(NamedTuple):
 
     def margin(self, confidence: float = 0.95) -> Float[np.ndarray, " s"]:
         """Half the width of the mean's interval; NaN for a single draw."""
-        draws = self.accuracies.shape[1]
-        if draws == 1:
-            return np.full(len(self.shots), np.nan)
-        deviation = self.accuracies.std(axis=1, ddof=1)
-        return stdtrit(draws - 1, (1 + confidence) / 2) * deviation / np.sqrt(draws)
+        return margin_of_mean(self.accuracies, confidence)
+
+
+def margin_of_mean(
+    draws: Float[np.ndarray, "*shape draws"], confidence: float = 0.95
+) -> Float[np.ndarray, "*shape"]:
+    """Half the width of the mean's interval of confidence; NaN for a single draw.
+
+    Raises:
+        ValueError: if `confidence` is not between 0 and 1.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"`confidence` must be in (0, 1), got {confidence}: 95 % is written 0.95.")
+    m = draws.shape[-1]
+    if m == 1:
+        return np.full(draws.shape[:-1], np.nan)
+    return stdtrit(m - 1, (1 + confidence) / 2) * draws.std(axis=-1, ddof=1) / np.sqrt(m)
 
 
 def draw_shots(labels: Int[np.ndarray, " n"], shots: int, seed: int) -> Int[np.ndarray, " rows"]:
