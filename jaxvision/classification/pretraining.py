@@ -110,7 +110,7 @@ def _record(config: TrainConfig) -> dict[str, Any]:
 def _parse(pretrained: str) -> Named:
     model, _, rest = pretrained.partition(":")
     if model not in MODELS:
-        if Path(pretrained).exists():
+        if Path(pretrained).exists() or "/" in pretrained:
             raise ValueError(
                 f"`pretrained` must be a run, or a network and its weights, got {pretrained}, "
                 f"which is no run: it has no {files.CONFIG}. For a file of weights, write "

@@ -241,6 +241,7 @@ def test_a_file_is_named_with_its_network(tmp_path, lenet):
         ({"pretrained": "vgg16", "model": "mlp"}, r"`model` must be left out beside `pretrained`"),
         ({"pretrained": "vgg16", "channels": 1}, r"`channels` must be 3, as vgg16 .* got 1"),
         ({"pretrained": "."}, r"which is no run: it has no config.json"),
+        ({"pretrained": "runs/gone"}, r"got runs/gone, which is no run"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(options, message):

@@ -13,6 +13,8 @@ TESTS = {
     "stages": ["tests/transfer/test_stages.py"],
     "feature_cache": ["tests/transfer/test_feature_cache.py"],
     "classifiers": ["tests/transfer/test_classifiers.py"],
+    "affinity": ["tests/transfer/test_affinity.py"],
+    "affinity_plot": ["tests/transfer/test_affinity.py"],
 }
 
 MUTANTS = {
@@ -106,5 +108,27 @@ MUTANTS = {
         ("cv=pairs", "cv=3"),
         ('name != "n_neighbors" or value <= smallest', "True"),
         ("float(search.best_score_)", "float(search.score(features, labels))"),
+    ],
+    "affinity": [
+        ("self.gains.mean(axis=2)", "np.median(self.gains, axis=2)"),
+        ("mean - margin > 0", "mean > 0"),
+        ("mean + margin < 0", "mean - margin < 0"),
+        ("if self.sources[s] != self.targets[t]", "if True"),
+        ("transferred - scratch[None]", "scratch[None] - transferred"),
+        ("(first < second) + 0.5 *", "(first < second) + 0.0 *"),
+        ("(first < second) +", "(first > second) +"),
+        ("np.clip(shares, LEAST, 1 - LEAST)", "np.clip(shares, 0.01, 0.99)"),
+        ("shares / shares.T", "shares"),
+        ("np.argmax(eigenvalues.real)", "np.argmin(eigenvalues.real)"),
+        ("vector / vector.sum()", "vector"),
+        ('method="average"', 'method="single"'),
+        ("optimal_ordering=True", "optimal_ordering=False"),
+    ],
+    "affinity_plot": [
+        ('rows = dendrogram(tree, no_plot=True)["leaves"]', "pass"),
+        ("norm = Normalize(*(np.array([-1, 1])", "norm = Normalize(*(np.array([0, 1])"),
+        ('if verdict == "negative":', 'if verdict == "positive":'),
+        ('"normal" if verdict == "none"', '"normal" if verdict != "none"'),
+        ("100 * affinity.margin(confidence)", "100 * affinity.margin()"),
     ],
 }
