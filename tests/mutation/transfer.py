@@ -67,16 +67,16 @@ MUTANTS = {
     "few_shot": [
         ("[:shots]", "[: shots + 1]"),
         ("(1 + confidence) / 2", "confidence"),
-        ("draws - 1,", "draws,"),
+        ("m - 1,", "draws,"),
         ("ddof=1", "ddof=0"),
-        ("/ np.sqrt(draws)", ""),
+        ("/ np.sqrt(m)", ""),
         ("    if not 1 <= shots <= counts.min():", "    if not 1 <= shots:"),
         ("order = random.permutation(len(labels))", "order = np.arange(len(labels))"),
         (
             "learn(draw_shots(labels, number, seed), seed)",
             "learn(draw_shots(labels, number, 0), seed)",
         ),
-        ("        if draws == 1:", "        if False:"),
+        ("    if m == 1:", "        if False:"),
     ],
     "few_shot_plot": [
         ("100 * curve.mean, 100 * curve.margin()", "100 * curve.mean, curve.margin()"),
