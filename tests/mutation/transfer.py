@@ -67,7 +67,7 @@ MUTANTS = {
     "few_shot": [
         ("[:shots]", "[: shots + 1]"),
         ("(1 + confidence) / 2", "confidence"),
-        ("m - 1,", "draws,"),
+        ("m - 1,", "m,"),
         ("ddof=1", "ddof=0"),
         ("/ np.sqrt(m)", ""),
         ("    if not 1 <= shots <= counts.min():", "    if not 1 <= shots:"),
@@ -76,7 +76,7 @@ MUTANTS = {
             "learn(draw_shots(labels, number, seed), seed)",
             "learn(draw_shots(labels, number, 0), seed)",
         ),
-        ("    if m == 1:", "        if False:"),
+        ("    if m == 1:", "    if False:"),
     ],
     "few_shot_plot": [
         ("100 * curve.mean, 100 * curve.margin()", "100 * curve.mean, curve.margin()"),
