@@ -284,6 +284,10 @@ def test_training_goes_on_from_a_run_and_features_are_compared(digits_run, jaxvi
         "train", "--pretrained", run, "--rate-decay", "1", "--epochs", "1", "--out", "next"
     )
     assert code == 0 and "softmax_regression on digits" in output, error
+    code, output, error = jaxvision("train", "--resume", "next", "--pretrained", run)
+    assert code == 0 and "finished already" in output, error
+    code, output, error = jaxvision("train", "--resume", "next", "--pretrained", "vgg16")
+    assert "--pretrained vgg16:lpips (the run has " in one_line(code, error, 2)
     code, output, error = jaxvision("train", "--pretrained", run, "--freeze", "stage3")
     assert "`feature` is unknown: 'stage3'. Known: pixels." in one_line(code, error, 2)
     code, output, error = jaxvision("train", "--pretrained", run, "--freeze", "body")

@@ -130,12 +130,14 @@ def make_job(
             return {"variables": model.init(key, jnp.zeros((1, *image_shape)), train=False)}
         return begin(pretraining.variables, model, config.freeze, image_shape, key)
 
-    if pretraining is None and sight is not None:
+    head_alone = pretraining is None and sight is not None
+    if head_alone:
         model = sight.model
     else:
         model = make_network(config, classes, pretraining.options if pretraining else None)
     optimizer = _optimizer(config, steps)
-    if config.unfreeze_epochs or not is_zero(1 - config.rate_decay):
+    slower = config.unfreeze_epochs or not is_zero(1 - config.rate_decay)
+    if slower and not head_alone:
         unfreeze_steps = config.unfreeze_epochs * steps // config.epochs
         optimizer = slow_down(
             optimizer,

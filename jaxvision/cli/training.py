@@ -32,6 +32,7 @@ def train_or_resume(
     _start_processes(config)
 
     from jaxvision.classification import record, training
+    from jaxvision.classification.pretraining import follow_pretrained
     from jaxvision.train.interruption import Interruption
 
     with Interruption() as interruption:
@@ -42,6 +43,7 @@ def train_or_resume(
             return
         run = Path(resume)
         own = record.read_config(run)
+        config = follow_pretrained(config)  # as the run's own was: "vgg16" is "vgg16:lpips"
         changed = _given_changes(config, given, own, run, allow_changed)
         training.train(
             dataclasses.replace(own, **changed, out=run),

@@ -284,7 +284,8 @@ def sweep(lenet, path, *grid, **options):
 
 
 def test_heads_are_compared_on_features_that_are_computed_once(lenet, tmp_path):
-    result = sweep(lenet, tmp_path / "run", "learning_rate=1e-5,1e-3", freeze="body", flip=True)
+    options = {"freeze": "body", "flip": True, "rate_decay": 0.5}  # of what is below a head: none
+    result = sweep(lenet, tmp_path / "run", "learning_rate=1e-5,1e-3", **options)
     assert result["hyperparameters"] == {"learning_rate": 1e-3}
     assert len(list((tmp_path / "cache" / "features").iterdir())) == 5  # 2 views of 2, and test
     chosen = tmp_path / "run" / "chosen"
