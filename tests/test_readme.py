@@ -58,7 +58,7 @@ def test_every_command_line_is_understood(words, monkeypatch):
     import sys
 
     from jaxvision import cli, inspect
-    from jaxvision.classification import classifier, record, report, training
+    from jaxvision.classification import classifier, off_the_shelf, record, report, training
 
     # What would take long or need files is left out; what the words mean is not.
     called = []
@@ -67,6 +67,7 @@ def test_every_command_line_is_understood(words, monkeypatch):
         (training, "resume"),
         (classifier, "evaluate"),
         (classifier, "load_classifier"),
+        (off_the_shelf, "compute_features"),
         (report, "show_models"),
         (inspect, "summarize_model"),
     ):

@@ -56,8 +56,9 @@ def digest(step: Callable, variables: Variables, source: Source) -> str:
 def load_features(file: Path) -> Float[np.ndarray, "n d"] | None:
     """What `save_features` has written there; None if nothing is there, or it is damaged."""
     try:
-        with np.load(file, allow_pickle=False) as arrays:  # a zip file knows its sums
-            return arrays["features"]
+        # Opened here, for NumPy leaves one open that it cannot read.
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+            return arrays["features"]  # a zip file knows its sums
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
