@@ -68,6 +68,18 @@ def test_anything_else_is_computed(tmp_path, other):
     assert len(files(tmp_path)) == 2
 
 
+def test_another_mean_image_in_the_same_program_is_computed(tmp_path):
+    for shift in (0.0, 1.0):
+        mean = jnp.arange(256.0).reshape(1, 16, 16, 1) + shift  # a constant beside the program
+
+        def centred(images, mean=mean):
+            return images - mean
+
+        ours = extract(tmp_path, normalize=centred)
+        np.testing.assert_array_equal(ours, extract(None, normalize=centred))
+    assert len(files(tmp_path)) == 2
+
+
 def test_the_same_images_by_another_way_are_the_same(tmp_path):
     images = np.stack([SOURCE[i]["image"] for i in range(20)])
     extract(tmp_path)
@@ -76,7 +88,7 @@ def test_the_same_images_by_another_way_are_the_same(tmp_path):
 
 
 def test_another_process_finds_them():
-    """Programs are printed with the addresses of their functions, which no two processes share."""
+    """A program is printed without addresses, which no two processes share."""
     code = (
         "from tests.transfer.test_feature_cache import *\n"
         "step = lambda v, b: MODEL.apply(v, b['image'] / 255, train=False)[1]['c3']\n"
