@@ -294,6 +294,8 @@ def test_training_goes_on_from_a_run_and_features_are_compared(digits_run, jaxvi
     assert "`learning` must be some of the 2 parameters, got all" in one_line(code, error, 2)
     code, output, error = jaxvision("train", "--pretrained", "vgg16", "--model", "vgg19")
     assert "beside `pretrained`, which is of vgg16, got vgg19" in one_line(code, error, 2)
+    code, output, error = jaxvision("train", "--pretrained", "vgg16", "--model", "lenet5")
+    assert "beside `pretrained`, which is of vgg16, got lenet5" in one_line(code, error, 2)
     code, output, error = jaxvision("sweep", "--pretrained", run, "--grid", "model=mlp,lenet5")
     assert "`model` cannot be an axis beside `pretrained`" in one_line(code, error, 2)
     assert {path.name for path in Path().iterdir()} <= {"next", "cache"}

@@ -44,10 +44,10 @@ def find_body(
     config: TrainConfig, pretraining: Pretraining | None, splits: Splits, devices: int
 ) -> Body | None:
     """The part of the network that features are computed by once; None if images are needed."""
-    strengths = [getattr(config, field.name) for field in dataclasses.fields(Augmentation)]
     if pretraining is None or pretraining.normalization is None or config.freeze != BODY:
         return None
-    if sum(map(bool, strengths)) > config.flip:
+    augmentations = {field.name for field in dataclasses.fields(Augmentation)} - {"flip"}
+    if any(getattr(config, name) for name in augmentations):
         return None
     if config.test_flip or config.feed == "streaming" or devices > 1:
         return None

@@ -1,7 +1,7 @@
 """What is trained, from a configuration: network, optimizer, augmentation and steps."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,7 +21,7 @@ from jaxvision.ops.losses import categorical_cross_entropy
 from jaxvision.ops.normalization import Normalization
 from jaxvision.train.job import Job
 from jaxvision.train.mesh import gather_on, shardings_on
-from jaxvision.train.state import TrainState, init_state
+from jaxvision.train.state import TrainState, Variables, init_state
 from jaxvision.train.step import (
     Augment,
     Normalize,
@@ -136,17 +136,8 @@ def make_job(
     else:
         model = make_network(config, classes, pretraining.options if pretraining else None)
     optimizer = _optimizer(config, steps)
-    slower = config.unfreeze_epochs or not is_zero(1 - config.rate_decay)
-    if slower and not head_alone:
-        unfreeze_steps = config.unfreeze_epochs * steps // config.epochs
-        optimizer = slow_down(
-            optimizer,
-            model,
-            jax.eval_shape(beginning, jax.random.key(0)),
-            image_shape,
-            config.rate_decay,
-            unfreeze_steps,
-        )
+    if not head_alone:
+        optimizer = _slowed_down(optimizer, config, steps, model, beginning, image_shape)
     averaged = {} if config.average_decay is None else {"average_decay": config.average_decay}
     whole = {} if mesh is None else {"gather": gather_on(mesh)}
     views = (mirrored,) if config.test_flip else ()
@@ -210,6 +201,22 @@ def _optimizer(config: Settings, steps: int) -> optax.GradientTransformation:
     if is_zero(config.weight_decay):
         return optimizer
     return optax.chain(optim.l2(config.weight_decay), optimizer)
+
+
+def _slowed_down(
+    optimizer: optax.GradientTransformation,
+    config: Settings,
+    steps: int,
+    model: Network,
+    beginning: Callable[[Key[Array, ""]], dict[str, Variables]],
+    image_shape: tuple[int, ...],
+) -> optax.GradientTransformation:
+    """As the configuration says; `optimizer` itself if it says nothing."""
+    if not config.unfreeze_epochs and is_zero(1 - config.rate_decay):
+        return optimizer
+    unfreeze_steps = config.unfreeze_epochs * steps // config.epochs
+    begun = jax.eval_shape(beginning, jax.random.key(0))
+    return slow_down(optimizer, model, begun, image_shape, config.rate_decay, unfreeze_steps)
 
 
 def _learning_rate(config: Settings, steps: int) -> optim.ScalarOrSchedule:

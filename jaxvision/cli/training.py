@@ -30,6 +30,7 @@ def train_or_resume(
     if settings is not None:
         config, given = _with_settings(config, given, settings)
     _start_processes(config)
+    _check_model(config, given)
 
     from jaxvision.classification import record, training
     from jaxvision.classification.pretraining import follow_pretrained
@@ -67,6 +68,7 @@ def sweep_or_resume(
     """
     if settings is not None:
         config, _ = _with_settings(config, given, settings)
+    _check_model(config, given)
     others = sorted(given - {"resume"})
     if resume is not None and others:
         raise ValueError(
@@ -81,6 +83,20 @@ def sweep_or_resume(
             resume_sweep(resume, interruption=interruption)
         else:
             run_sweep(config, asked, interruption=interruption)
+
+
+def _check_model(config: options.TrainConfig, given: frozenset[str]) -> None:
+    """Raises ValueError if the default network was asked for by name beside the weights of another,
+    which the configuration does not show."""
+    if "model" not in given or config.pretrained is None:
+        return
+    from jaxvision.classification.pretraining import follow_pretrained
+
+    model = follow_pretrained(config).model
+    if model != config.model:
+        raise ValueError(
+            f"`model` must be left out beside `pretrained`, which is of {model}, got {config.model}"
+        )
 
 
 def _with_settings(

@@ -6,10 +6,13 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
 from jaxtyping import Array, Float, Key
 
 from jaxvision.pretrained.load import HEADS
 from jaxvision.train.state import Variables
+
+MOST = 3  # leaves that a message names
 
 
 class Head(nn.Module):
@@ -77,9 +80,20 @@ def replace_head(
     drawn = jax.jit(lambda key: init(key)["params"][head])(key)
     body = remove_head(variables)["params"]
     expected = {name: tree for name, tree in shapes["params"].items() if name != head}
-    if jax.tree.map(lambda x: x.shape, body) != jax.tree.map(lambda x: x.shape, expected):
+    found, wanted = (
+        {name: list(x.shape) for name, x in flatten_dict(tree, sep="/").items()}
+        for tree in (body, expected)
+    )
+    wrong = [
+        f"{name} is {found.get(name, 'missing')} and must be {wanted.get(name, 'left out')}"
+        for name in sorted(found.keys() | wanted.keys())
+        if found.get(name) != wanted.get(name)
+    ]
+    if wrong:
+        more = f" and {len(wrong) - MOST} more" if len(wrong) > MOST else ""
         raise ValueError(
-            "`variables` must be those of `model`, got others: make them by its `init`, or load "
-            "them by `load_pretrained`."
+            f"`variables` must be those of `model` for images of {list(images.shape[1:])}, but "
+            f"{'; '.join(wrong[:MOST])}{more}: take images of the size that the network has "
+            "learned with, and variables from its `init` or `load_pretrained`."
         )
     return other, {**variables, "params": {**body, head: drawn}}

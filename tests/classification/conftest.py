@@ -26,3 +26,17 @@ def run(tmp_path_factory):
         output = text.getvalue()
 
     return Run
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """A cache of weights and features that begins empty."""
+    monkeypatch.setenv("JAXVISION_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def lenet(tmp_path_factory):
+    """A run of LeNet-5 that has learned the digits, to go on from."""
+    path = tmp_path_factory.mktemp("lenet") / "run"
+    config = TrainConfig(epochs=4, image_size=16, out=path)
+    return train(config, Console(file=io.StringIO()))

@@ -1,11 +1,8 @@
 """`jaxvision features`: of real digits, by a run that has learned them."""
 
-import io
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from rich.console import Console
 
 from jaxvision.classification.classifier import load_classifier
 from jaxvision.classification.config import TrainConfig
@@ -15,20 +12,9 @@ from jaxvision.classification.off_the_shelf import (
     save_features,
 )
 from jaxvision.classification.setup import open_splits
-from jaxvision.classification.training import train
 from jaxvision.data.batches import load_resident
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("JAXVISION_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture(scope="module")
-def lenet(tmp_path_factory):
-    path = tmp_path_factory.mktemp("lenet") / "run"
-    config = TrainConfig(epochs=3, image_size=16, out=path)
-    return train(config, Console(file=io.StringIO()))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_they_are_the_features_of_the_run(lenet):

@@ -1,12 +1,13 @@
 """What `python -m tests.mutation` breaks in `jaxvision.classification`."""
 
 PRETRAINING = ["tests/classification/test_pretraining.py"]
+TRANSFER = ["tests/classification/test_transfer.py"]
 SHELF = ["tests/classification/test_off_the_shelf.py"]
 
 TESTS = {
-    "pretraining": PRETRAINING,
-    "beginning": PRETRAINING,
-    "encoding": PRETRAINING,
+    "pretraining": PRETRAINING + TRANSFER,
+    "beginning": TRANSFER,
+    "encoding": TRANSFER,
     "off_the_shelf": SHELF,
 }
 
@@ -42,7 +43,7 @@ MUTANTS = {
     ],
     "encoding": [
         ("config.freeze != BODY", "False"),
-        ("sum(map(bool, strengths)) > config.flip", "False"),
+        ("if any(getattr(config, name) for name in augmentations)", "if False"),
         ("config.test_flip or config.feed", "config.feed"),
         ('or config.feed == "streaming"', ""),
         ("if layer != dense or", "if"),
