@@ -58,6 +58,8 @@ def find_body(
         lambda: whole.init(jax.random.key(0), jnp.zeros(image.shape), train=False)
     )
     head = head_of(shapes["params"])
+    if head is None:
+        return None
     variables = remove_head(pretraining.variables)
     feature, shape = list(features_of(body, variables, image).items())[-1]
     layer = {name: x.shape for name, x in shapes["params"][head].items()}

@@ -15,8 +15,10 @@ from jaxvision.classification import reading, training
 from jaxvision.classification.beginning import Pretraining
 from jaxvision.classification.classifier import evaluate, load_classifier
 from jaxvision.classification.config import TrainConfig
+from jaxvision.classification.encoding import find_body
 from jaxvision.classification.job import make_job
 from jaxvision.classification.record import read_config
+from jaxvision.classification.setup import open_splits
 from jaxvision.classification.sweep import resume_sweep, run_sweep
 from jaxvision.classification.sweep_config import Sweep
 from jaxvision.classification.training import resume, train
@@ -225,3 +227,15 @@ def test_another_network_is_no_axis_beside_pretrained_weights(lenet, tmp_path):
     with pytest.raises(ValueError, match="`model` cannot be an axis beside `pretrained`"):
         sweep(lenet, tmp_path / "run", "model=mlp,lenet5")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("lenet5", True), ("lenet5_original", False), ("nin_cifar10", False)]
+)
+def test_only_a_dense_head_is_trained_by_itself(name, found):
+    """The network of 1998 ends in distances to patterns, and NiN in a convolution."""
+    config = TrainConfig(model=name, pretrained="any", freeze="body", image_size=32)
+    model = make_model(name, 10)
+    variables = model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 1)), train=False)
+    begun = Pretraining(variables, IDENTITY, {})
+    assert (find_body(config, begun, open_splits(config), 1) is not None) == found
