@@ -11,12 +11,6 @@ from the same examples and the same initial weights. All of this, from the first
 repeated with other weights and examples. It needs no network and no weights, and writes tables and
 a picture into a new directory.
 
-Seen (jax 0.10.2, 2 CPU cores that other trainings shared, 58 and 114 s; 10 draws, 5 examples a
-class, 95 %): every task helps itself, by 9 to 23 points. Of the 42 pairs of two tasks 2 help ("has
-a loop" with "5 to 9", 4.0 +- 3.2, and "below 5", 3.6 +- 3.4) and 24 do harm, "0 to 4" with "5 to 9"
-by 8.4 +- 3.5. Most of that is the price of convolutions that do not move: as they were drawn they
-cost 4 to 12 points. Only labels at random are worse than that, with "5 to 9".
-
 Seen (jax 0.10.2, 2 CPU cores that other work shared, 58 s; 5 examples a class, means of 10 draws,
 95 %): each task helps itself, by 9 to 23 points, but of 42 pairs of two tasks only 2 help: loops
 help 5 to 9 by 4.0 +- 3.2 points and below 5 by 3.6 +- 3.4. 24 are negative: 0 to 4 costs 5 to 9

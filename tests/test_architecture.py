@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "checkpoint": {"train"},
     "selection": {"checkpoint", "data", "inspect", "ops", "train"},
     "transfer": {"data", "inspect", "models", "ops", "optim", "pretrained", "train"},
+    "style": {"data", "inspect", "models", "ops", "optim", "pretrained", "train"},
     "classification": {
         "augment",
         "checkpoint",

@@ -1,0 +1,1 @@
+"""Style transfer: an image with the content of one picture and the style of others."""
