@@ -38,7 +38,7 @@ MAY_IMPORT = {
         "train",
         "transfer",
     },
-    "cli": {"classification", "inspect", "models", "train"},
+    "cli": {"classification", "inspect", "models", "style", "train"},
     "__main__": {"cli"},
     "__init__": set(),
 }

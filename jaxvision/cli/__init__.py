@@ -1,4 +1,4 @@
-"""The `jaxvision` command: train, sweep, evaluate, predict, models, summary."""
+"""The `jaxvision` command: train, sweep, evaluate, predict, features, style, models, summary."""
 
 from jaxvision.cli.app import main
 

@@ -12,12 +12,15 @@ import tyro
 from jaxvision.classification import config as options
 from jaxvision.classification.sweep_config import Sweep
 from jaxvision.cli.training import sweep_or_resume, train_or_resume
+from jaxvision.style import config as style_options
 
 DESCRIPTION = "A functional deep-learning toolkit for vision in JAX."
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
 
 USAGE_ERRORS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError)
 
+ContentPicture = Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="CONTENT")]
+StylePictures = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="STYLE...")]
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 
 
@@ -82,6 +85,29 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
         groups = (main, reading, transfer, augmentation, training, compute, record)
         values = {name: value for group in groups for name, value in vars(group).items()}
         sweep_or_resume(search, options.TrainConfig(**values), given, config, resume)
+
+    @app.command
+    def style(
+        content: ContentPicture = None,
+        styles: StylePictures = (),
+        *,
+        files: Annotated[style_options.Files, tyro.conf.arg(name="")],
+        painting: Annotated[style_options.Painting, tyro.conf.arg(name="")],
+        optimization: Annotated[style_options.Optimization, group],
+        network: Annotated[style_options.Network, group],
+    ) -> None:
+        """Paint a picture in the style of others, after Gatys, Ecker and Bethge.
+
+        --help-all shows the other options: optimization, network.
+
+        Args:
+            content: The picture to paint; without any, an example is painted.
+            styles: Pictures to paint it like.
+        """
+        from jaxvision.style.job import style_files
+
+        settings = style_options.Settings(**vars(painting), **vars(optimization))
+        style_files(content, styles, files, settings, network)
 
     for command in (evaluate, predict, features, models, summary):
         app.command(command)

@@ -9,7 +9,8 @@ grey. Then:
                   v // 256, which is at most one level away
     transparency  laid over white, whether it is an alpha channel or a transparent colour (of the
                   colours, Pillow sees only those of PNGs with 1 or 8 bits, or 16 bits of grey)
-    palette, 1 bit, CMYK, YCbCr   converted to RGB or grey, without the colour profile
+    palette, 1 bit, CMYK, YCbCr   converted to RGB or grey
+    colour profile (ICC)          followed if `to_srgb`, where the file has one that can be read
     grey          from colour: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601)
     animation     the first frame
     float and 32-bit integers     refused: a file does not say which of their values is white
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # Pillow's names
 MAX_PIXELS = 50_000_000
@@ -33,7 +34,7 @@ class ImageError(ValueError):
 
 
 def read_image(
-    path: str | Path, channels: int = 3, max_pixels: int = MAX_PIXELS
+    path: str | Path, channels: int = 3, max_pixels: int = MAX_PIXELS, *, to_srgb: bool = False
 ) -> UInt8[np.ndarray, "h w {channels}"]:
     """Reads an image file; the module says what becomes of each kind. Safe in threads.
 
@@ -41,6 +42,8 @@ def read_image(
         path: a file of one of the `FORMATS`.
         channels: 3 for RGB, 1 for grey.
         max_pixels: the largest height times width to decode.
+        to_srgb: whether to follow the file's colour profile; networks learn without, and a picture
+            that people shall look at needs it.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -57,7 +60,7 @@ def read_image(
             f"{path}: cannot be opened ({error.strerror}). Give a file that may be read."
         ) from error
     with file:
-        return _decode(file, str(path), channels, max_pixels)
+        return _decode(file, str(path), channels, max_pixels, to_srgb)
 
 
 def decode_image(
@@ -69,7 +72,7 @@ def decode_image(
         ImageError: if the data are no image, damaged, cut short, too large, or of a kind refused.
         ValueError: if `channels` or `max_pixels` is out of range.
     """
-    return _decode(io.BytesIO(data), name, channels, max_pixels)
+    return _decode(io.BytesIO(data), name, channels, max_pixels, to_srgb=False)
 
 
 def fit_image(
@@ -106,7 +109,9 @@ def check_channels(channels: int) -> None:
         raise ValueError(f"`channels` must be 1 (grey) or 3 (RGB), got {channels}.")
 
 
-def _decode(file: io.BufferedIOBase, name: str, channels: int, max_pixels: int) -> np.ndarray:
+def _decode(
+    file: io.BufferedIOBase, name: str, channels: int, max_pixels: int, to_srgb: bool
+) -> np.ndarray:
     check_channels(channels)
     ceiling = Image.MAX_IMAGE_PIXELS or max_pixels  # None: the user has lifted Pillow's own limit
     if not 1 <= max_pixels <= ceiling:
@@ -119,7 +124,7 @@ def _decode(file: io.BufferedIOBase, name: str, channels: int, max_pixels: int) 
             width, height = image.size
             if width * height > max_pixels:
                 raise ImageError(_too_large(name, f"{width} x {height} pixels", max_pixels))
-            return _to_uint8(image, name, channels)
+            return _to_uint8(image, name, channels, to_srgb)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -142,7 +147,9 @@ def _decode(file: io.BufferedIOBase, name: str, channels: int, max_pixels: int) 
         ) from error
 
 
-def _to_uint8(image: Image.Image, name: str, channels: int) -> UInt8[np.ndarray, "h w c"]:
+def _to_uint8(
+    image: Image.Image, name: str, channels: int, to_srgb: bool
+) -> UInt8[np.ndarray, "h w c"]:
     sixteen_bits = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
     if image.mode in ("F", "I") and not sixteen_bits:
         kind = "floating-point" if image.mode == "F" else "32-bit"
@@ -157,10 +164,25 @@ def _to_uint8(image: Image.Image, name: str, channels: int) -> UInt8[np.ndarray,
         grey = ((values + 128) // 257).astype(np.uint8)
         grey[values == image.info.get("transparency", -1)] = 255
         return np.repeat(_with_channel(grey), channels, axis=2)
+    profile = image.info.get("icc_profile") if to_srgb else None
+    if profile and image.mode == "CMYK":
+        image = _in_srgb(image, profile)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    if profile and image.mode in ("RGB", "RGBA", "P"):
+        image = _in_srgb(image.convert("RGB"), profile)
     return _with_channel(np.asarray(image.convert("RGB" if channels == 3 else "L")))
+
+
+def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """The image's colours by its profile; a profile that says nothing of them changes nothing."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        target = ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return image
 
 
 def _with_channel(array: Shaped[np.ndarray, "h w *c"]) -> Shaped[np.ndarray, "h w c"]:

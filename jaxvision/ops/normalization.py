@@ -13,15 +13,23 @@ Learning", AISTATS 2011, section 3.1.1), over all its pixels and channels, which
 and contrast out of it and needs nothing to be stored:
 
     x' = (x - mean) / sqrt(var + eps)
+
+By each image's own, channel by channel and inside a network: instance normalization (Ulyanov,
+Vedaldi & Lempitsky, "Instance Normalization: The Missing Ingredient for Fast Stylization", 2016,
+equation 3, https://arxiv.org/abs/1607.08022), which takes the contrast of the picture out of what
+is painted on it. It is `ops.batch_norm` of a batch of one, and has its fast form on a CPU.
 """
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Num, UInt8
+
+from jaxvision.ops.batch_norm import batch_norm, batch_norm_relu
 
 
 class Normalization(NamedTuple):
@@ -98,3 +106,26 @@ def standardize_per_sample(
     centered = center_per_sample(images)
     variance = (centered**2).mean(axis=(1, 2, 3), keepdims=True)
     return centered * lax.rsqrt(variance + eps)
+
+
+def instance_norm(
+    x: Float[Array, "b h w c"],
+    scale: Float[Array, " c"],
+    bias: Float[Array, " c"],
+    epsilon: float = 1e-5,
+) -> Float[Array, "b h w c"]:
+    """scale (x - mean) / sqrt(var + epsilon) + bias, with each image's statistics of each channel.
+
+    Mean and var are over height and width, in the dtype of `scale`; y has that of `x`.
+    """
+    return jax.vmap(lambda image: batch_norm(image[None], scale, bias, epsilon)[0][0])(x)
+
+
+def instance_norm_relu(
+    x: Float[Array, "b h w c"],
+    scale: Float[Array, " c"],
+    bias: Float[Array, " c"],
+    epsilon: float = 1e-5,
+) -> Float[Array, "b h w c"]:
+    """`instance_norm` and max(y, 0) after it, in one pass over the pixels."""
+    return jax.vmap(lambda image: batch_norm_relu(image[None], scale, bias, epsilon)[0][0])(x)

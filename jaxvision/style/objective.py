@@ -147,7 +147,7 @@ def region_maps(
         n, h, w = masks.shape
         h, w = h // stride, w // stride
         blocks = masks[:, : h * stride, : w * stride].reshape(n, h, stride, w, stride)
-        maps[name] = blocks.mean(axis=(2, 4))[..., None].astype(np.float32)
+        maps[name] = jnp.asarray(blocks.mean(axis=(2, 4))[..., None], jnp.float32)
     return maps
 
 

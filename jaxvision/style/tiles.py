@@ -16,6 +16,7 @@ with the derivative of the loss by the sums, and its pixels' gradients are added
 `jax.checkpoint`. The cost is one more pass forward, and the halos.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -90,25 +91,25 @@ def _reach(feature: Feature, axis: int) -> tuple[int, int, int]:
 
 
 def _plan_axis(length: int, size: int, reaches: list[tuple[int, int, int]]) -> Windows:
-    step = np.lcm.reduce([stride for stride, _, _ in reaches])
+    step = math.lcm(*(stride for stride, _, _ in reaches))
     before, after = (-(-max(reach[i] for reach in reaches) // step) * step for i in (1, 2))
     # The last window ends where the image does, and begins at a multiple of the step.
-    size = size // step * step + length % step
-    if length <= size:
+    asked, size = size, size // step * step + length % step
+    if length <= asked:
         return Windows(length, (0,), ((0, length),))
     if size - before - after < step:
         raise ValueError(
             f"`size` must leave room for {before} + {after} pixels that features see beside a "
-            f"window's core, got {size}: choose {before + after + 128} or more."
+            f"window's core, got {asked}: choose {before + after + 128} or more."
         )
     starts, cores, done = [], [], 0
     while done < length:
         start = max(0, min(done - before, length - size))
         end = length if start + size == length else (start + size - after) // step * step
-        starts.append(int(start))
-        cores.append((int(done), int(end)))
+        starts.append(start)
+        cores.append((done, end))
         done = end
-    return Windows(int(size), tuple(starts), tuple(cores))
+    return Windows(size, tuple(starts), tuple(cores))
 
 
 def sum_over_windows(
@@ -146,10 +147,8 @@ def sum_over_windows(
 
 
 def map_over_windows(
-    fn: Callable[[Float[Array, "b h w 3"]], dict[str, Float[Array, "b h w c"]]],
-    images: Float[Array, "b h w 3"],
-    grid: Grid,
-) -> dict[str, Float[Array, "b h w c"]]:
+    fn: Callable[[Float[Array, "b h w 3"]], Maps], images: Float[Array, "b h w 3"], grid: Grid
+) -> Maps:
     """fn(images), features by name, of the whole image, computed window by window.
 
     Args:

@@ -113,8 +113,13 @@ def write_metrics(path: Path, history: tuple[dict, ...]) -> None:
     write_whole(path, "".join(json.dumps(record) + "\n" for record in history).encode())
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, then: str = "go on with --resume") -> None:
     """Writes beside `path` and renames: who dies in between leaves the old file as it was.
+
+    Args:
+        path: the file.
+        content: of it.
+        then: what to do when there is room again.
 
     Raises:
         OSError: if it cannot be written, and says what to do; nothing is left of the attempt.
@@ -132,8 +137,7 @@ def write_whole(path: Path, content: bytes) -> None:
         free = shutil.disk_usage(path.parent).free / 1e6 if path.parent.exists() else 0
         raise OSError(
             f"{path} cannot be written ({error.strerror}): {len(content) / 1e6:,.1f} MB are needed "
-            f"and {free:,.0f} MB free. Make room and go on with --resume; what was there before is "
-            "as it was"
+            f"and {free:,.0f} MB free. Make room and {then}; what was there before is as it was"
         ) from error
 
 

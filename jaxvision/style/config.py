@@ -1,0 +1,135 @@
+"""What may be asked of a painting. Nothing heavy is imported: `--help` reads it."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from jaxvision.names import lookup
+
+COARSEST = 256  # pixels of the long side, or more, where a painting begins
+OPTIMIZERS = ("lbfgs", "adam")
+INITIAL = ("content", "noise", "style")
+
+
+@dataclasses.dataclass(frozen=True)
+class Painting:
+    """How to paint: what matters most.
+
+    Attributes:
+        content_weight: Alpha; more of it keeps more of the content.
+        style_scale: Long side of the styles as a multiple of the image's: strokes grow with it.
+        total_variation: Gamma; more of it makes smoother pictures.
+        mix: Weights of the styles, in any unit; by default equal.
+        steps: At the coarsest size; each further one has half as many, but 20 or all.
+    """
+
+    content_weight: float = 0.05
+    style_scale: float = 1.0
+    total_variation: float = 0.0
+    mix: tuple[float, ...] | None = None
+    steps: int = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimization:
+    """How to paint: the rest.
+
+    Attributes:
+        style_weight: Beta.
+        coarsest: Long side in pixels where painting begins, or more; None for one size alone.
+        optimizer: L-BFGS or Adam.
+        learning_rate: Of Adam.
+        memory: Pairs that L-BFGS keeps; each takes the space of two images.
+        initial: What to begin with; style is noise of the styles' colours.
+        seed: Of the noise.
+        window: Pixels; what is larger is computed in windows of that size, to save memory.
+        every: Steps from one report to the next.
+    """
+
+    style_weight: float = 1.0
+    coarsest: int | None = COARSEST
+    optimizer: Literal["lbfgs", "adam"] = "lbfgs"
+    learning_rate: float = 0.05
+    memory: int = 10
+    initial: Literal["content", "noise", "style"] = "content"
+    seed: int = 0
+    window: int = 1024
+    every: int = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(Optimization, Painting):
+    """How to paint: all of it."""
+
+    def __post_init__(self) -> None:
+        for name in ("content_weight", "style_weight", "total_variation"):
+            _require(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        for name in ("style_scale", "learning_rate"):
+            _require(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+        for name in ("steps", "memory", "every"):
+            _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        mix = self.mix
+        if mix is not None:
+            _require("mix", mix, min(mix, default=0) >= 0 and sum(mix) > 0, "0 or more, not all 0")
+        for name, known in (("optimizer", OPTIMIZERS), ("initial", INITIAL)):
+            lookup(name, getattr(self, name), dict.fromkeys(known))
+
+
+def _require(name: str, value: object, holds: bool, rule: str) -> None:
+    if not holds:  # NaN holds nowhere
+        raise ValueError(f"`{name}` must be {rule}, got {value}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """What sees.
+
+    Attributes:
+        network: vgg16, whose weights come in a package; vgg11, vgg13 or vgg19.
+        weights: Which, of those that are known for it.
+        weights_file: Where they are, if not where they are known to be.
+        pool: Between its stages; the paper has average, the network learned with max.
+        content_layers: Layers whose features are kept, as conv4_2.
+        style_layers: Layers whose statistics are a style.
+        statistic: What of the features is a style.
+        relative: Divide each layer's distance by that of an empty image.
+    """
+
+    network: str = "vgg16"
+    weights: str | None = None
+    weights_file: Path | None = None
+    pool: Literal["average", "max"] = "average"
+    content_layers: tuple[str, ...] = ("conv4_2",)
+    style_layers: tuple[str, ...] = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+    statistic: Literal["gram", "mean_std", "wasserstein"] = "gram"
+    relative: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """What is read and written.
+
+    Attributes:
+        out: The picture, .png or .jpg; by default named after the pictures it is made of.
+        size: Long side in pixels; by default 512, or the content's own if that is less.
+        preserve_colour: Keep the content's colours.
+        colour_by: Keep them by painting the luminance alone, or by giving them to the styles.
+        mask: For each style a picture that is white where the style is wanted; without one for the
+            last, it gets the rest.
+        start: A picture to begin with.
+        video: Write how it came about into this file, .gif.
+        preview_every: Steps from one preview, which OUT holds until the end, to the next.
+        force: Replace OUT and the video if they exist.
+    """
+
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
+    size: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    preserve_colour: tyro.conf.FlagCreatePairsOff[bool] = False
+    colour_by: Literal["luminance", "affine"] = "luminance"
+    mask: tuple[Path, ...] = ()
+    start: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+    video: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+    preview_every: int = 20
+    force: tyro.conf.FlagCreatePairsOff[bool] = False

@@ -1,0 +1,68 @@
+"""Pictures in files: read in sRGB with the right side up, written whole or not at all."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+from jaxvision.data.images import read_image
+from jaxvision.style.picture import Picture
+from jaxvision.train.run import write_whole
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+QUALITY = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
+FRAME, LAST_FRAME = 120, 1500  # milliseconds of a video
+VIDEO_SIDE = 480  # pixels at most
+
+
+def load_picture(path: Path) -> Picture:
+    """The picture in a file, of any kind that `read_image` reads.
+
+    Raises:
+        FileNotFoundError, ImageError: as `read_image`.
+    """
+    return (read_image(path, to_srgb=True) / 255).astype(np.float32)
+
+
+def load_mask(path: Path) -> Float[np.ndarray, "h w 1"]:
+    """The luminance of a picture: 1 where it is white.
+
+    Raises:
+        FileNotFoundError, ImageError: as `read_image`.
+    """
+    return (read_image(path, channels=1) / 255).astype(np.float32)
+
+
+def save_picture(path: Path, picture: Picture) -> None:
+    """Writes a picture in the format that its name ends in.
+
+    Raises:
+        OSError: if it cannot be written; what was there is as it was.
+    """
+    kind, content = FORMATS[path.suffix.lower()], io.BytesIO()
+    _to_image(picture).save(content, kind, **QUALITY[kind])
+    write_whole(path, content.getvalue(), then="start again")
+
+
+def save_video(path: Path, pictures: Sequence[Picture]) -> None:
+    """Writes pictures one after the other as a GIF that repeats, all at the size of the last.
+
+    Raises:
+        OSError: if it cannot be written; what was there is as it was.
+    """
+    size = _to_image(pictures[-1])
+    size.thumbnail((VIDEO_SIDE, VIDEO_SIDE))
+    first, *others = (
+        _to_image(picture).resize(size.size, Image.Resampling.LANCZOS) for picture in pictures
+    )
+    content = io.BytesIO()
+    durations = [FRAME] * len(others) + [LAST_FRAME]
+    first.save(content, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
+    write_whole(path, content.getvalue(), then="start again")
+
+
+def _to_image(picture: Picture) -> Image.Image:
+    return Image.fromarray(np.round(255 * picture).astype(np.uint8))
