@@ -27,7 +27,7 @@ from jaxvision.optim.minimize import advance, start
 EDGE = 1 / 255
 NEVER = 1e-30  # a mean over a million pixels has a gradient far below any usual tolerance
 
-Angles = Float[Array, "b h w 3"]
+Angles = Float[Array, "_ _ _ 3"]
 Loss = Callable[[Angles], Float[Array, ""]]
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-Picture: TypeAlias = Float[np.ndarray, "h w 3"]
+Picture: TypeAlias = Float[np.ndarray, "_ _ 3"]
+"""Of a size of its own, [height, width, 3]."""
 
 
 def resized(

@@ -104,14 +104,15 @@ def paint(
     """
     sizes = scales(*content.shape[:2], settings.coarsest)
     check_pictures(content, styles, settings, masks, smallest=encoder.model.minimum_size)
-    optimizer = _optimizer(settings)
+    optimizer = choose_optimizer(settings)
     counts = steps_at(settings.steps, len(sizes))
     done, state, weights = 0, None, _weights(settings, len(styles), masks)
     for size, count in zip(sizes, counts, strict=True):
         targets = make_targets(encoder, objective, settings, size, content, styles, masks)
         if state is None:
-            first = start if start is not None else _begin(settings, content, styles, size)
-            state = optimizer.init(to_angles(jnp.asarray(resized(first, *size))[None]))
+            if start is None:
+                start = first_image(settings, content, styles, size, settings.seed)
+            state = optimizer.init(to_angles(jnp.asarray(resized(start, *size))[None]))
         else:
             state = _enlarge(optimizer, state, size)
         run = _compile(encoder, objective, settings, optimizer, size)
@@ -177,7 +178,8 @@ def _compile(encoder, objective, settings, optimizer, size):
     return jax.jit(run, donate_argnums=1, compiler_options=compiler_options())
 
 
-def _optimizer(settings: Settings) -> Optimizer:
+def choose_optimizer(settings: Settings) -> Optimizer:
+    """The one that the settings name."""
     if settings.optimizer == "adam":
         return by_adam(settings.learning_rate)
     return by_lbfgs(settings.memory)
@@ -193,10 +195,17 @@ def _weights(settings: Settings, styles: int, masks: np.ndarray | None) -> Weigh
     )
 
 
-def _begin(settings, content, styles, size) -> Picture:
+def first_image(
+    settings: Settings,
+    content: Picture,
+    styles: Sequence[Picture],
+    size: tuple[int, int],
+    seed: int,
+) -> Picture:
+    """What a painting of this size begins with."""
     if settings.initial == "content":
-        return content
-    random = np.random.default_rng(settings.seed)
+        return resized(content, *size)
+    random = np.random.default_rng(seed)
     if settings.initial == "noise":
         return random.uniform(size=(*size, 3)).astype(np.float32)
     return noise_like(styles, size, random)

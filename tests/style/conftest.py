@@ -14,8 +14,8 @@ from jaxvision.style.objective import Objective
 
 @pytest.fixture(scope="session")
 def encoder():
-    """Five stages as VGG-16, 8 to 64 channels wide, drawn at random."""
-    model = VGG(None, kernels=((3, 3), (3,), (3,), (3, 3), (3,)), width=8, hidden=())
+    """Five stages as VGG-16, 4 to 32 channels wide, drawn at random."""
+    model = VGG(None, kernels=((3,), (3,), (3,), (3, 3), (3,)), width=4, hidden=())
     model = model.clone(pool=average_pool)
     variables = model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), train=False)
     return as_encoder(model, jax.device_get(variables), IMAGENET)
