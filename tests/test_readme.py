@@ -59,6 +59,7 @@ def test_every_command_line_is_understood(words, monkeypatch):
 
     from jaxvision import cli, inspect
     from jaxvision.classification import classifier, off_the_shelf, record, report, training
+    from jaxvision.style import job
 
     # What would take long or need files is left out; what the words mean is not.
     called = []
@@ -68,6 +69,7 @@ def test_every_command_line_is_understood(words, monkeypatch):
         (classifier, "evaluate"),
         (classifier, "load_classifier"),
         (off_the_shelf, "compute_features"),
+        (job, "style_files"),
         (report, "show_models"),
         (inspect, "summarize_model"),
     ):

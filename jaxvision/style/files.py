@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,13 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 QUALITY = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 FRAME, LAST_FRAME = 120, 1500  # milliseconds of a video
 VIDEO_SIDE = 480  # pixels at most
+OWN = ("china.jpg", "flower.jpg")  # the two photographs inside scikit-learn
+
+
+def own_pictures() -> tuple[Path, Path]:
+    """A picture and another to paint it like, which are always there: two of scikit-learn's."""
+    folder = Path(str(resources.files("sklearn.datasets"))) / "images"
+    return folder / OWN[0], folder / OWN[1]
 
 
 def load_picture(path: Path) -> Picture:

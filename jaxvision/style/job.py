@@ -1,6 +1,5 @@
 """`jaxvision style`: pictures in files, a painting that may be stopped, a picture in a file."""
 
-from importlib import resources
 from itertools import chain, count
 from pathlib import Path
 
@@ -11,7 +10,14 @@ from rich.console import Console
 from jaxvision.style.colour import grey, match_colours, match_luminance, with_colours_of
 from jaxvision.style.config import Files, Network, Settings
 from jaxvision.style.encoder import Encoder, load_encoder
-from jaxvision.style.files import FORMATS, load_mask, load_picture, save_picture, save_video
+from jaxvision.style.files import (
+    FORMATS,
+    load_mask,
+    load_picture,
+    own_pictures,
+    save_picture,
+    save_video,
+)
 from jaxvision.style.objective import Objective
 from jaxvision.style.picture import Picture, resized
 from jaxvision.style.sizes import scales, steps_at
@@ -22,7 +28,6 @@ from jaxvision.train.display import Display
 from jaxvision.train.interruption import InterruptedRunError, Interruption
 
 SIDE = 512  # pixels, unless asked for
-OWN = ("china.jpg", "flower.jpg")  # the two photographs inside scikit-learn
 
 
 def style_files(
@@ -95,8 +100,8 @@ def style_files(
 
 def _inputs(content: Path | None, styles: tuple[Path, ...]) -> tuple[Path, tuple[Path, ...]]:
     if content is None:
-        folder = Path(str(resources.files("sklearn.datasets"))) / "images"
-        return folder / OWN[0], (folder / OWN[1],)
+        content, style = own_pictures()
+        return content, (style,)
     if not styles:
         raise ValueError(
             "`STYLE` is missing: give one picture or more whose style the first shall have"
