@@ -20,11 +20,11 @@ from rich.console import Console
 
 from jaxvision.style.colour import grey, match_colours, match_luminance, with_colours_of
 from jaxvision.style.config import Settings
-from jaxvision.style.contact_sheet import contact_sheet
 from jaxvision.style.encoder import load_encoder
 from jaxvision.style.files import load_picture, own_pictures
 from jaxvision.style.objective import Objective
 from jaxvision.style.picture import Picture, resized
+from jaxvision.style.sheet import contact_sheet
 from jaxvision.style.statistics import STATISTICS
 from jaxvision.style.synthesis import paint
 from jaxvision.style.trade_off import Lane, paint_grid

@@ -34,7 +34,8 @@ NOT_EXPERIMENTS = {
     "optimizer_sensitivity",
     "zoo",
 }
-WITH_WEIGHTS = {"few_labels"}
+WITH_WEIGHTS = {"fast_style", "few_labels", "style_transfer"}
+PAINTING = {"fast_style", "style_transfer"}  # they have losses and pictures, and no accuracy
 NAMES = sorted({path.stem for path in FOLDER.glob("*.py")} - NOT_EXPERIMENTS)
 
 
@@ -48,7 +49,12 @@ def test_smoke(name, tmp_path, monkeypatch):
     assert f"python -m experiments.{name}" in experiment.__doc__
     assert dataclasses.is_dataclass(experiment.Config)
     result = experiment.run(experiment.SMOKE)
-    assert 0.3 < result["test"]["accuracy"] <= 1
+    if name in PAINTING:
+        # So few steps and crops need not learn anything; tests/style has what is learned.
+        assert all(0 < each["total"] < np.inf for each in result["losses"])
+        assert list(tmp_path.rglob("*.png"))
+    else:
+        assert 0.3 < result["test"]["accuracy"] <= 1
 
 
 def test_the_optimizers_experiment_has_every_optimizer():

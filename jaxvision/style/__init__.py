@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jaxvision.style.config import Settings
-    from jaxvision.style.contact_sheet import contact_sheet
     from jaxvision.style.encoder import as_encoder, load_encoder
     from jaxvision.style.files import load_picture, own_pictures, save_picture
     from jaxvision.style.objective import Objective
     from jaxvision.style.picture import resized
+    from jaxvision.style.sheet import contact_sheet
     from jaxvision.style.statistics import GRAM, MEAN_STD, WASSERSTEIN
     from jaxvision.style.synthesis import paint, stylize
     from jaxvision.style.trade_off import Lane, paint_grid
 
 _MODULES = {
     "Settings": "config",
-    "contact_sheet": "contact_sheet",
+    "contact_sheet": "sheet",
     "as_encoder": "encoder",
     "load_encoder": "encoder",
     "load_picture": "files",

@@ -172,11 +172,12 @@ def losses(
     features = {name: reference.target for name, reference in targets.content.items()}
     maps = {"content": features, "regions": targets.regions}
     content_sums, style_sums = sum_over_windows(sums, images, maps, grid)
-    content = sum(
+    nothing = jnp.zeros(len(images), images.dtype)
+    content = nothing + sum(
         weight * content_sums[name] / (2 * features[name][0].size) / targets.content[name].scale
         for name, weight in objective.content.items()
     )
-    style = 0.0
+    style = nothing
     for k, (references, share) in enumerate(zip(targets.styles, _shares(targets), strict=True)):
         found = style_sums[k if targets.regions else 0]
         distances = (

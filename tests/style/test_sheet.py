@@ -1,4 +1,4 @@
-"""`jaxvision.style.contact_sheet`: where pictures and words stand, and what does not fit."""
+"""`jaxvision.style.sheet`: where pictures and words stand, and what does not fit."""
 
 import io
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxvision.style.contact_sheet import contact_sheet
+from jaxvision.style.sheet import contact_sheet
 
 RED, BLUE = (np.full((20, 40, 3), color, np.float32) for color in ((1, 0, 0), (0, 0, 1)))
 
