@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -106,7 +107,11 @@ def load_encoder(
         if means is None:
             means = mean_activations(encoder, _sample_photographs())
         encoder = rescaled(encoder, means)
-    return encoder._replace(model=encoder.model.clone(pool=lookup("pool", pool, POOLS)))
+    # On the device once, and not at every call.
+    variables = jax.tree.map(jnp.asarray, encoder.variables)
+    return encoder._replace(
+        model=encoder.model.clone(pool=lookup("pool", pool, POOLS)), variables=variables
+    )
 
 
 def as_encoder(

@@ -96,10 +96,10 @@ class Losses(NamedTuple):
     total_variation: Float[Array, " b"]
 
 
-def plan(encoder: Encoder, objective: Objective, height: int, width: int, size: int) -> Grid:
+def plan(encoder: Encoder, objective: Objective, height: int, width: int, window: int) -> Grid:
     """The windows for images of that size; see `plan_windows`."""
     layers = dict.fromkeys((*objective.content, *objective.style))
-    return plan_windows(height, width, [encoder.layers[name] for name in layers], size)
+    return plan_windows(height, width, [encoder.layers[name] for name in layers], window)
 
 
 def content_reference(

@@ -59,17 +59,17 @@ class Window(NamedTuple):
     cores: dict[str, Bool[Array, "h w"]]  # by feature
 
 
-def plan_windows(height: int, width: int, features: Sequence[Feature], size: int) -> Grid:
-    """Windows of about `size` x `size` pixels, or the whole of an axis that is no longer than that.
+def plan_windows(height: int, width: int, features: Sequence[Feature], window: int) -> Grid:
+    """Windows of about `window` x `window` pixels, or the whole of an axis that is no longer.
 
     Args:
         height: of the image, in pixels.
         width: of the image.
         features: of a network, by `summarize`; those whose sums are asked for.
-        size: in pixels.
+        window: in pixels.
 
     Raises:
-        ValueError: if a feature sees the whole image, or `size` has no room beside the halos.
+        ValueError: if a feature sees the whole image, or `window` has no room beside the halos.
     """
     for feature in features:
         if None in (*feature.receptive_field, *feature.stride):
@@ -78,7 +78,7 @@ def plan_windows(height: int, width: int, features: Sequence[Feature], size: int
                 "of it: choose a layer of convolutions."
             )
     rows, columns = (
-        _plan_axis(length, size, [_reach(feature, axis) for feature in features])
+        _plan_axis(length, window, [_reach(feature, axis) for feature in features])
         for axis, length in enumerate((height, width))
     )
     return Grid(rows, columns, {feature.name: int(feature.stride[0]) for feature in features})
@@ -99,7 +99,7 @@ def _plan_axis(length: int, size: int, reaches: list[tuple[int, int, int]]) -> W
         return Windows(length, (0,), ((0, length),))
     if size - before - after < step:
         raise ValueError(
-            f"`size` must leave room for {before} + {after} pixels that features see beside a "
+            f"`window` must leave room for {before} + {after} pixels that features see beside a "
             f"window's core, got {asked}: choose {before + after + 128} or more."
         )
     starts, cores, done = [], [], 0

@@ -45,7 +45,7 @@ def test_an_axis_that_fits_is_one_window():
 
 def test_a_window_without_room_for_a_core_is_refused(encoder):
     layer = [encoder.layers["relu5_1"]]
-    with pytest.raises(ValueError, match=r"`size` must leave room .* got 64: choose \d+ or more"):
+    with pytest.raises(ValueError, match=r"`window` must leave room .* got 64: choose \d+ or more"):
         plan_windows(500, 500, layer, 64)
 
 
