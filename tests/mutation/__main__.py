@@ -27,6 +27,7 @@ from tests.mutation import (
     optim,
     package,
     selection,
+    style,
     train,
     transfer,
 )
@@ -41,6 +42,7 @@ PARTS = {
     "train": train,
     "checkpoint": checkpoint,
     "selection": selection,
+    "style": style,
     "transfer": transfer,
     "classification": classification,
 }
