@@ -30,7 +30,7 @@ STYLE_OPTIONS = {
     f"--{name.replace('_', '-')}"
     for group in (Files, Settings, Network)
     for name in group.__dataclass_fields__
-}
+} | {"--no-relative"}
 
 
 def blocks(page, language):
