@@ -21,7 +21,7 @@ class Painting:
         content_weight: Alpha; more of it keeps more of the content.
         style_scale: Long side of the styles as a multiple of the image's: strokes grow with it.
         total_variation: Gamma; more of it makes smoother pictures.
-        mix: Weights of the styles, in any unit; by default equal.
+        mix: Weights of the styles, by default equal: shares of one, or with masks each as it is.
         steps: At the coarsest size; each further one has half as many, but 20 or all.
     """
 

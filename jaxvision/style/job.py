@@ -58,6 +58,8 @@ def style_files(
         InterruptedRunError: if a signal came.
     """
     display = Display(console or Console())
+    if content is None:
+        display.note("no pictures are given: these two, which come with scikit-learn, are an example")
     content, styles = _inputs(content, styles)
     out = _check_out(files, content, styles)
     pictures = [load_picture(path) for path in (content, *styles)]
@@ -94,7 +96,7 @@ def style_files(
     if interruption.signal is not None and done < steps:
         hint = f"{out} holds the picture after {done} of {steps} steps"
         raise InterruptedRunError(interruption.signal, hint)
-    display.note(str(out))
+    display.note(f"-> {out}")
     return out
 
 

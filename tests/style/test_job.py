@@ -59,7 +59,7 @@ def test_a_picture_and_what_is_said_of_it(run):
     assert load_picture(out).shape == (48, 64, 3)
     first, second, last = said.splitlines()
     assert first.startswith("step 1/2  64 x 48  loss ") and second.startswith("step 2/2")
-    assert last == "out.png"
+    assert last == "-> out.png"
 
 
 def test_names_of_its_own_are_never_taken(run):
