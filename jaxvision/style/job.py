@@ -59,7 +59,7 @@ def style_files(
     """
     display = Display(console or Console())
     if content is None:
-        display.note("no pictures are given: these two, which come with scikit-learn, are an example")
+        display.note("no pictures are given: an example, of two that come with scikit-learn")
     content, styles = _inputs(content, styles)
     out = _check_out(files, content, styles)
     pictures = [load_picture(path) for path in (content, *styles)]
