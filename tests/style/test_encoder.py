@@ -18,7 +18,13 @@ needs_weights = pytest.mark.skipif(
 
 @pytest.fixture
 def trained(encoder):
-    return encoder._replace(model=encoder.model.clone(pool=max_pool))
+    """With max pooling, and with biases, which are drawn as zeros."""
+    random, params = np.random.default_rng(0), {}
+    for name, leaves in encoder.variables["params"].items():
+        bias = random.normal(scale=0.1, size=leaves["bias"].shape).astype(np.float32)
+        params[name] = {**leaves, "bias": bias}
+    model = encoder.model.clone(pool=max_pool)
+    return encoder._replace(model=model, variables={"params": params})
 
 
 def test_rescaled_features_are_one_on_average(trained, picture, unchecked):

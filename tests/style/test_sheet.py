@@ -19,7 +19,10 @@ def drawn(paper):
 
 
 def test_pictures_stand_in_their_places():
-    image = drawn(contact_sheet([[RED, None], [BLUE, RED]]))
+    paper = contact_sheet([[RED, None], [BLUE, RED]])
+    above, below, beside = (axes.get_position() for axes in paper.axes)
+    assert below.y1 < above.y0 and below.x1 < beside.x0
+    image = drawn(paper)
     h, w, _ = image.shape
     quarters = [image[int(y * h), int(x * w)].tolist() for y in (0.25, 0.75) for x in (0.25, 0.75)]
     red, blue = [255, 0, 0], [0, 0, 255]
@@ -31,7 +34,8 @@ def test_words_take_room_and_are_there():
     assert [text.get_text() for text in paper.texts] == ["left", "right", "row"]
     assert drawn(paper).shape[0] > drawn(contact_sheet([[RED, BLUE]])).shape[0]
     first, second = (text.get_position()[0] for text in paper.texts[:2])
-    assert first < 0.5 < second
+    left, right = (axes.get_position() for axes in paper.axes)
+    np.testing.assert_allclose([first, second], [(b.x0 + b.x1) / 2 for b in (left, right)])
 
 
 def test_what_does_not_fit_is_refused():
