@@ -30,7 +30,7 @@ from jaxvision.style.encoder import load_encoder
 from jaxvision.style.files import load_picture, own_pictures
 from jaxvision.style.objective import Objective, Weights, losses, plan
 from jaxvision.style.optimize import to_angles, to_pixels
-from jaxvision.style.picture import resized
+from jaxvision.style.picture import resized, scaled_size
 from jaxvision.style.synthesis import make_targets
 
 ROUNDS = 5
@@ -149,10 +149,7 @@ def main():
     )
     encoder = load_encoder()
     for side in arguments.sizes:
-        small = [
-            resized(each, *(round(side * length / max(each.shape)) for length in each.shape[:2]))
-            for each in (content, style)
-        ]
+        small = [resized(each, *scaled_size(each, side)) for each in (content, style)]
         compare(encoder, *small, arguments.steps, arguments.compile)
 
 

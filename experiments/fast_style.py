@@ -27,13 +27,14 @@ import tyro
 from jaxtyping import UInt8
 from rich.console import Console
 
+from jaxvision.data.images import read_image
 from jaxvision.optim import schedules
 from jaxvision.style.encoder import load_encoder
 from jaxvision.style.feed_forward import OBJECTIVE, WEIGHTS, TransformProgress, fit_transform_net
-from jaxvision.style.files import load_picture, save_picture
+from jaxvision.style.files import load_picture, own_pictures, save_picture
 from jaxvision.style.network import apply_transform_net, save_transform_net
 from jaxvision.style.photographs import load_photographs
-from jaxvision.style.picture import Picture, resized
+from jaxvision.style.picture import Picture, resized, scaled_size
 from jaxvision.train import run as files
 from jaxvision.train.display import Display
 
@@ -84,38 +85,20 @@ SMOKE = Config(  # what tests/test_experiments.py runs
 )
 
 
-def sample_photographs() -> UInt8[np.ndarray, "2 427 640 3"]:
-    """A temple and a flower."""
-    from sklearn.datasets import load_sample_images
-
-    return np.stack(load_sample_images().images)
-
-
 def pictures(config: Config) -> tuple[Picture, Picture, UInt8[np.ndarray, "n h w 3"]]:
     """The style, the content and the photographs."""
-    temple, flower = sample_photographs()
-    style = (
-        (flower / 255).astype(np.float32) if config.style is None else load_picture(config.style)
-    )
-    content = temple / 255 if config.content is None else load_picture(config.content)
+    temple, flower = own_pictures()
+    style, content = load_picture(config.style or flower), load_picture(config.content or temple)
     if config.photographs is None:
-        photographs = sample_photographs()
+        photographs = np.stack([read_image(path) for path in own_pictures()])
     else:
         photographs = load_photographs(config.photographs, round(1.25 * config.size))
+    long_side = config.style_size * max(style.shape) / min(style.shape[:2])
     return (
-        scaled(style, config.style_size / min(style.shape[:2])),
-        scaled(content, config.content_size / max(content.shape[:2])),
+        resized(style, *scaled_size(style, long_side)),
+        resized(content, *scaled_size(content, config.content_size)),
         photographs,
     )
-
-
-def as_picture(pixels: UInt8[np.ndarray, "h w 3"]) -> Picture:
-    return (pixels / 255).astype(np.float32)
-
-
-def scaled(picture: Picture, factor: float) -> Picture:
-    height, width, _ = picture.shape
-    return resized(picture, round(factor * height), round(factor * width))
 
 
 def run(config: Config) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from jaxvision.style.config import Settings
 from jaxvision.style.encoder import load_encoder
 from jaxvision.style.files import load_picture, own_pictures
 from jaxvision.style.objective import Objective
-from jaxvision.style.picture import Picture, resized
+from jaxvision.style.picture import Picture, resized, scaled_size
 from jaxvision.style.sheet import contact_sheet
 from jaxvision.style.statistics import STATISTICS
 from jaxvision.style.synthesis import paint
@@ -71,7 +71,8 @@ def run(config: Config) -> dict[str, Any]:
     out = config.out or files.make_numbered(Path("runs"), "style-transfer")
     out.mkdir(parents=True, exist_ok=True)
     china, flower = own_pictures()
-    content = sized(load_picture(config.content or china), config.size)
+    content = load_picture(config.content or china)
+    content = resized(content, *scaled_size(content, config.size))
     names = [path.stem for path in config.styles] or [flower.stem, f"{china.stem}, turned"]
     styles = [load_picture(path) for path in config.styles] or [
         load_picture(flower),
@@ -102,7 +103,7 @@ def run(config: Config) -> dict[str, Any]:
     two = painted("regions", content, styles[:2], np.stack([above, 1 - above]))
     save("regions", [[content, np.repeat(above[..., None], 3, axis=2), two]])
 
-    small = sized(content, config.grid_size)
+    small = resized(content, *scaled_size(content, config.grid_size))
     lanes = [Lane(weight, seed=config.seed) for weight in config.weights]
     rows = []
     for name, statistic in STATISTICS.items():
@@ -124,13 +125,6 @@ def run(config: Config) -> dict[str, Any]:
     files.write_json(out / "result.json", result)
     display.note(str(out))
     return result
-
-
-def sized(picture: Picture, side: int) -> Picture:
-    """With a long side of so many pixels."""
-    height, width, _ = picture.shape
-    factor = side / max(height, width)
-    return resized(picture, round(factor * height), round(factor * width))
 
 
 if __name__ == "__main__":

@@ -120,6 +120,20 @@ def fit_transform_net(
         ("log_every", log_every, "100 is a minute or two on a CPU"),
     ):
         require_whole(name, value, low=1, remedy=remedy)
+    _check(encoder, objective, style, images, weights, size)
+    model, optimizer = TransformNet(width, blocks), adam(learning_rate)
+    state = init_state(model, optimizer, jnp.zeros((1, size, size, 3)), jax.random.key(seed))
+    train_step = _step(model, optimizer, encoder, objective, weights, size)
+    data = {
+        "batch": {"image": jnp.asarray(images), "mask": jnp.ones(batch_size, bool)},
+        "encoder": jax.device_put(encoder.variables),
+        "style": _style_of(encoder, objective, style),
+    }
+    return _progress(state, train_step, data, model, steps, log_every)
+
+
+def _check(encoder, objective, style, images, weights, size) -> None:
+    """Refuses what cannot be learned from."""
     for name in (*objective.content, *objective.style):
         lookup("layer", name, encoder.layers)
     check_unit_range("style", style)
@@ -139,15 +153,6 @@ def fit_transform_net(
             f"`weights.styles` must be one number, as there is one style, got "
             f"{np.shape(weights.styles)}: a network learns one style."
         )
-    model, optimizer = TransformNet(width, blocks), adam(learning_rate)
-    state = init_state(model, optimizer, jnp.zeros((1, size, size, 3)), jax.random.key(seed))
-    train_step = _step(model, optimizer, encoder, objective, weights, size)
-    data = {
-        "batch": {"image": jnp.asarray(images), "mask": jnp.ones(batch_size, bool)},
-        "encoder": jax.device_put(encoder.variables),
-        "style": _style_of(encoder, objective, style),
-    }
-    return _progress(state, train_step, data, model, steps, log_every)
 
 
 def _progress(state, train_step, data, model, steps, log_every) -> Iterator[TransformProgress]:

@@ -19,7 +19,7 @@ from jaxvision.style.files import (
     save_video,
 )
 from jaxvision.style.objective import Objective
-from jaxvision.style.picture import Picture, resized
+from jaxvision.style.picture import Picture, resized, scaled_size
 from jaxvision.style.sizes import scales, steps_at
 from jaxvision.style.statistics import STATISTICS
 from jaxvision.style.synthesis import Progress, paint
@@ -149,13 +149,11 @@ def _free(path: Path) -> Path:
 
 def _size(picture: Picture, side: int | None) -> tuple[int, int]:
     """Height and width, with a long side of `side` pixels."""
-    height, width, _ = picture.shape
     if side is None:
-        side = min(SIDE, max(height, width))
+        side = min(SIDE, max(picture.shape))
     if side < 1:
         raise ValueError(f"`--size` must be at least 1, got {side}")
-    factor = side / max(height, width)
-    return max(1, round(factor * height)), max(1, round(factor * width))
+    return scaled_size(picture, side)
 
 
 def _masks(

@@ -11,6 +11,13 @@ Picture: TypeAlias = Float[np.ndarray, "_ _ 3"]
 """Of a size of its own, [height, width, 3]."""
 
 
+def scaled_size(picture: Picture, long_side: int | float) -> tuple[int, int]:
+    """The height and width of a picture whose long side is to have so many pixels."""
+    height, width, _ = picture.shape
+    factor = long_side / max(height, width)
+    return max(1, round(factor * height)), max(1, round(factor * width))
+
+
 def resized(
     picture: Float[np.ndarray, "h w c"], height: int, width: int
 ) -> Float[np.ndarray, "{height} {width} c"]:

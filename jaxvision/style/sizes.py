@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxvision.style.config import Settings
-from jaxvision.style.picture import Picture
+from jaxvision.style.picture import Picture, scaled_size
 
 FEWEST_STEPS = 20  # at each size
 
@@ -59,9 +59,7 @@ def check_pictures(
 
 def style_size(style: Picture, size: tuple[int, int], settings: Settings) -> tuple[int, int]:
     """Of a style, when the image has `size`: its long side is `style_scale` times the image's."""
-    height, width, _ = style.shape
-    factor = settings.style_scale * max(size) / max(height, width)
-    return max(1, round(factor * height)), max(1, round(factor * width))
+    return scaled_size(style, settings.style_scale * max(size))
 
 
 def steps_at(steps: int, levels: int) -> list[int]:
