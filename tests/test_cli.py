@@ -313,3 +313,19 @@ def test_features_are_shown_and_written(jaxvision, monkeypatch):
     assert "`out` must end in .npz" in one_line(code, error, 2)
     with np.load("digits.npz") as arrays:
         assert len(arrays["test"]) == len(arrays["test_labels"]) == 359
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("style.png",), r"`STYLE` \(style.png\) has no use with `--learned`"),
+        (("--content-weight", "0.05"), "`--content-weight` has no use with `--learned`"),
+        (("--no-relative",), "`--relative` has no use with `--learned`"),
+        (("--mask", "a.png"), "`--mask` has no use with `--learned`"),
+        (("--size", "64"), "none.safetensors: no such file"),
+    ],
+)
+def test_options_that_a_learned_style_has_no_use_for_are_refused(jaxvision, arguments, match):
+    command = ("style", "me.png", *arguments, "--learned", "none.safetensors")
+    code, _, error = jaxvision(*command)
+    assert re.search(match, one_line(code, error, 2))

@@ -8,7 +8,7 @@ import pytest
 
 from jaxvision.classification import config
 from jaxvision.classification.sweep_config import Sweep
-from jaxvision.style.config import Files, Network, Settings
+from jaxvision.style.config import Files, Learning, Network, Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -31,6 +31,13 @@ STYLE_OPTIONS = {
     for group in (Files, Settings, Network)
     for name in group.__dataclass_fields__
 } | {"--no-relative"}
+LEARN_OPTIONS = {f"--{name.replace('_', '-')}" for name in Learning.__dataclass_fields__}
+KNOWN = {
+    "train": OPTIONS,
+    "sweep": OPTIONS,
+    "style": STYLE_OPTIONS,
+    "learn-style": LEARN_OPTIONS,
+}
 
 
 def blocks(page, language):
@@ -55,11 +62,10 @@ def commands():
     for page in PAGES:
         for block in blocks(page, "bash"):
             for line in block.replace("\\\n", " ").splitlines():
-                found = re.search(r"jaxvision (train|sweep|style)(.*)", line)
+                found = re.search(r"jaxvision (train|sweep|style|learn-style)\b(.*)", line)
                 if found:
                     words = shlex.split(found[2].rstrip('"'), comments=True)
-                    known = STYLE_OPTIONS if found[1] == "style" else OPTIONS
-                    yield pytest.param(words, known, id=line[:60])
+                    yield pytest.param(words, KNOWN[found[1]], id=line[:60])
 
 
 @pytest.mark.parametrize(("words", "known"), list(commands()))
@@ -73,4 +79,5 @@ def test_options_that_are_described_are_there():
     named = set(re.findall(r"`(--[a-z-]+)", text))
     assert named and named <= OPTIONS, named - OPTIONS
     named = set(re.findall(r"`(--[a-z-]+)", (DOCS / "style.md").read_text()))
-    assert named and named <= STYLE_OPTIONS, named - STYLE_OPTIONS
+    known = STYLE_OPTIONS | LEARN_OPTIONS
+    assert named and named <= known, named - known

@@ -59,7 +59,7 @@ def test_every_command_line_is_understood(words, monkeypatch):
 
     from jaxvision import cli, inspect
     from jaxvision.classification import classifier, off_the_shelf, record, report, training
-    from jaxvision.style import job
+    from jaxvision.style import job, learn
 
     # What would take long or need files is left out; what the words mean is not.
     called = []
@@ -70,6 +70,8 @@ def test_every_command_line_is_understood(words, monkeypatch):
         (classifier, "load_classifier"),
         (off_the_shelf, "compute_features"),
         (job, "style_files"),
+        (job, "style_file_by_network"),
+        (learn, "learn_style"),
         (report, "show_models"),
         (inspect, "summarize_model"),
     ):

@@ -11,6 +11,7 @@ import tyro
 
 from jaxvision.classification import config as options
 from jaxvision.classification.sweep_config import Sweep
+from jaxvision.cli.painting import learn_style, style_or_apply
 from jaxvision.cli.training import sweep_or_resume, train_or_resume
 from jaxvision.style import config as style_options
 
@@ -98,18 +99,15 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
     ) -> None:
         """Paint a picture in the style of others, after Gatys, Ecker and Bethge.
 
-        --help-all shows the other options: optimization, network.
+        --help-all shows the other options: optimization, network. With --learned, a network paints.
 
         Args:
             content: The picture to paint; without any, an example is painted.
             styles: Pictures to paint it like.
         """
-        from jaxvision.style.job import style_files
+        style_or_apply(content, styles, files, painting, optimization, network, given)
 
-        settings = style_options.Settings(**vars(painting), **vars(optimization))
-        style_files(content, styles, files, settings, network)
-
-    for command in (evaluate, predict, features, models, summary):
+    for command in (learn_style, evaluate, predict, features, models, summary):
         app.command(command)
     return app
 

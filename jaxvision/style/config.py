@@ -115,7 +115,10 @@ class Files:
         out: The picture, .png or .jpg; by default named after the pictures it is made of.
         size: Long side in pixels; by default 512, or the content's own if that is less.
         preserve_colour: Keep the content's colours.
-        colour_by: Keep them by painting the luminance alone, or by giving them to the styles.
+        colour_by: Keep them by painting the luminance alone, or by giving them to the styles: their
+            mean and covariance, or all of their histogram.
+        learned: A network that `jaxvision learn-style` has taught a style, instead of STYLE: it
+            paints in one pass.
         mask: For each style a picture that is white where the style is wanted; without one for the
             last, it gets the rest.
         start: A picture to begin with.
@@ -127,9 +130,57 @@ class Files:
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
     size: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     preserve_colour: tyro.conf.FlagCreatePairsOff[bool] = False
-    colour_by: Literal["luminance", "affine"] = "luminance"
+    colour_by: Literal["luminance", "affine", "histogram"] = "luminance"
+    learned: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
     mask: tuple[Path, ...] = ()
     start: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
     video: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
     preview_every: int = 20
     force: tyro.conf.FlagCreatePairsOff[bool] = False
+
+
+WITH_LEARNED = ("out", "size", "preserve_colour", "colour_by", "learned", "force")
+"""The options that a network which paints in one pass has a use for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Learning:
+    """How a network learns a style.
+
+    Attributes:
+        out: The network, .safetensors; by default named after the style.
+        start: A network of before, to go on with.
+        steps: Of Adam; the paper makes 40,000.
+        batch_size: Crops in a step; the paper has 4.
+        size: Of a crop, in pixels a side; the paper has 256.
+        width: Channels of the network's first convolution; the paper has 32.
+        blocks: Residual blocks of the network.
+        style_size: Short side of the style in pixels: strokes are of the size that they have then.
+        content_weight: More of it keeps more of a photograph.
+        total_variation: More of it makes smoother pictures.
+        learning_rate: At first; it falls to 0 along a cosine. The paper has 1e-3.
+        seed: Of the network and the crops.
+        every: Steps from one line, and one saving, to the next.
+        force: Replace OUT if it exists.
+    """
+
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
+    start: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+    steps: int = 1000
+    batch_size: int = 2
+    size: int = 128
+    width: int = 16
+    blocks: int = 5
+    style_size: int = 256
+    content_weight: float = 0.05
+    total_variation: float = 0.05
+    learning_rate: float = 2e-3
+    seed: int = 0
+    every: int = 50
+    force: tyro.conf.FlagCreatePairsOff[bool] = False
+
+    def __post_init__(self) -> None:
+        for name in ("content_weight", "total_variation"):
+            _require(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        for name in ("style_size", "learning_rate"):
+            _require(name, getattr(self, name), getattr(self, name) > 0, "above 0")

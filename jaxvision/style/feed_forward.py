@@ -84,6 +84,7 @@ def fit_transform_net(
     learning_rate: ScalarOrSchedule = 1e-3,
     seed: int = 0,
     log_every: int = 100,
+    start: StyleNetwork | None = None,
 ) -> Iterator[TransformProgress]:
     """Trains a network for one style, and yields the progress every `log_every` steps, and at last.
 
@@ -108,6 +109,7 @@ def fit_transform_net(
         learning_rate: of Adam; or a schedule, of `optim.schedules`.
         seed: of the network's first parameters, and of the crops.
         log_every: steps from one progress to the next.
+        start: a network to go on with, of this width and these blocks, instead of a drawn one.
 
     Raises:
         ValueError: if an argument is out of its range, or a layer is unknown.
@@ -122,7 +124,14 @@ def fit_transform_net(
         require_whole(name, value, low=1, remedy=remedy)
     _check(encoder, objective, style, images, weights, size)
     model, optimizer = TransformNet(width, blocks), adam(learning_rate)
-    state = init_state(model, optimizer, jnp.zeros((1, size, size, 3)), jax.random.key(seed))
+    if start is not None and start.model != model:
+        raise ValueError(
+            f"`start` must be a network of `width` = {width} and `blocks` = {blocks}, got "
+            f"{start.model.width} and {start.model.blocks}: ask for as many."
+        )
+    variables = None if start is None else start.variables
+    images_like, key = jnp.zeros((1, size, size, 3)), jax.random.key(seed)
+    state = init_state(model, optimizer, images_like, key, variables=variables)
     train_step = _step(model, optimizer, encoder, objective, weights, size)
     data = {
         "batch": {"image": jnp.asarray(images), "mask": jnp.ones(batch_size, bool)},

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from importlib import resources
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,35 @@ def own_pictures() -> tuple[Path, Path]:
     """A picture and another to paint it like, which are always there: two of scikit-learn's."""
     folder = Path(str(resources.files("sklearn.datasets"))) / "images"
     return folder / OWN[0], folder / OWN[1]
+
+
+def free_name(path: Path) -> Path:
+    """The first of a.png, a-2.png, ... that does not exist."""
+    names = chain([path], (path.with_stem(f"{path.stem}-{i}") for i in count(2)))
+    return next(name for name in names if not name.exists())
+
+
+def check_free(path: Path, read: Sequence[Path], *, force: bool) -> None:
+    """Refuses what cannot be written, or must not be: no file that is read is ever written.
+
+    Raises:
+        FileNotFoundError: if its folder does not exist.
+        FileExistsError: if it exists and `force` is not given, or is a folder or one of `read`.
+    """
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(
+            f"the folder of {path} does not exist: make {path.absolute().parent}, or choose another"
+        )
+    if path.is_dir():
+        raise FileExistsError(f"{path} is a folder: name a file in it")
+    if not path.exists():
+        return
+    if any(each.exists() and path.samefile(each) for each in read):
+        raise FileExistsError(
+            f"{path} is one of the files to read, which are never written over: choose another name"
+        )
+    if not force:
+        raise FileExistsError(f"{path} exists: choose another name, or replace it by --force")
 
 
 def load_picture(path: Path) -> Picture:

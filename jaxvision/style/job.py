@@ -1,23 +1,34 @@
-"""`jaxvision style`: pictures in files, a painting that may be stopped, a picture in a file."""
+"""`jaxvision style`: pictures in files, a painting that may be stopped, a picture in a file.
 
-from itertools import chain, count
+`style_files` optimises an image; `style_file_by_network` asks a network that has learned a style.
+"""
+
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 from rich.console import Console
 
-from jaxvision.style.colour import grey, match_colours, match_luminance, with_colours_of
+from jaxvision.style.colour import (
+    grey,
+    match_colours,
+    match_histograms,
+    match_luminance,
+    with_colours_of,
+)
 from jaxvision.style.config import Files, Network, Settings
 from jaxvision.style.encoder import Encoder, load_encoder
 from jaxvision.style.files import (
     FORMATS,
+    check_free,
+    free_name,
     load_mask,
     load_picture,
     own_pictures,
     save_picture,
     save_video,
 )
+from jaxvision.style.network import apply_transform_net, load_transform_net
 from jaxvision.style.objective import Objective
 from jaxvision.style.picture import Picture, resized, scaled_size
 from jaxvision.style.sizes import scales, steps_at
@@ -28,6 +39,7 @@ from jaxvision.train.display import Display
 from jaxvision.train.interruption import InterruptedRunError, Interruption
 
 SIDE = 512  # pixels, unless asked for
+MATCH = {"affine": match_colours, "histogram": match_histograms}
 
 
 def style_files(
@@ -100,6 +112,40 @@ def style_files(
     return out
 
 
+def style_file_by_network(
+    content: Path | None, learned: Path, files: Files, console: Console | None = None
+) -> Path:
+    """Paints a picture in one pass by a network of `learn_style`; returns the file that it is in.
+
+    Args:
+        content: the file of the picture to paint; None for an example.
+        learned: the file of the network.
+        files: the picture to write, its size and colours.
+        console: where to show what is done; by default standard output.
+
+    Raises:
+        ValueError: if an option, the picture or the network cannot be used.
+        FileNotFoundError: if a file does not exist, or the folder of `files.out`.
+        FileExistsError: if `files.out` exists, or is one of the files to read.
+    """
+    display = Display(console or Console())
+    if content is None:
+        content, _ = own_pictures()
+    out = _check_out(files, content, (learned,))
+    network, whole = load_transform_net(learned), load_picture(content)
+    picture = resized(whole, *_size(whole, files.size))
+    _say_sizes(display, content, whole, picture)
+    cache_programs()
+    painted = apply_transform_net(network, picture)
+    if files.preserve_colour and files.colour_by == "luminance":
+        painted = with_colours_of(picture, painted)
+    elif files.preserve_colour:
+        (painted,) = MATCH[files.colour_by](picture, [painted])
+    save_picture(out, painted)
+    display.note(f"-> {out}")
+    return out
+
+
 def _inputs(content: Path | None, styles: tuple[Path, ...]) -> tuple[Path, tuple[Path, ...]]:
     if content is None:
         content, style = own_pictures()
@@ -113,7 +159,7 @@ def _inputs(content: Path | None, styles: tuple[Path, ...]) -> tuple[Path, tuple
 
 def _check_out(files: Files, content: Path, styles: tuple[Path, ...]) -> Path:
     """Where the picture goes, if it and the video can be written."""
-    out = files.out or _free(Path(f"{content.stem}-{styles[0].stem}.png"))
+    out = files.out or free_name(Path(f"{content.stem}-{styles[0].stem}.png"))
     if out.suffix.lower() not in FORMATS:
         raise ValueError(f"`--out` must end in {', '.join(FORMATS)}, got {out}")
     video = files.video
@@ -121,30 +167,8 @@ def _check_out(files: Files, content: Path, styles: tuple[Path, ...]) -> Path:
         raise ValueError(f"`--video` must end in .gif, got {video}")
     others = [path for path in (files.start, *files.mask) if path is not None]
     for path in (out,) if video is None else (out, video):
-        if not path.absolute().parent.is_dir():
-            raise FileNotFoundError(
-                f"the folder of {path} does not exist: make {path.absolute().parent}, or choose "
-                "another"
-            )
-        if path.is_dir():
-            raise FileExistsError(f"{path} is a folder: name a file in it")
-        if path.exists():
-            if any(each.exists() and path.samefile(each) for each in (content, *styles, *others)):
-                raise FileExistsError(
-                    f"{path} is one of the pictures to read, which are never written over: choose "
-                    "another name"
-                )
-            if not files.force:
-                raise FileExistsError(
-                    f"{path} exists: choose another name, or replace it by --force"
-                )
+        check_free(path, [content, *styles, *others], force=files.force)
     return out
-
-
-def _free(path: Path) -> Path:
-    """The first of a.png, a-2.png, ... that does not exist."""
-    names = chain([path], (path.with_stem(f"{path.stem}-{i}") for i in count(2)))
-    return next(name for name in names if not name.exists())
 
 
 def _size(picture: Picture, side: int | None) -> tuple[int, int]:
@@ -196,9 +220,9 @@ def _colours(
     """What is painted, and like what, so that the colours are the content's."""
     if not files.preserve_colour:
         return content, styles
-    if files.colour_by == "affine":
-        return content, match_colours(content, styles)
-    return grey(content), match_luminance(content, styles)
+    if files.colour_by == "luminance":
+        return grey(content), match_luminance(content, styles)
+    return content, MATCH[files.colour_by](content, styles)
 
 
 def _finished(files: Files, content: Picture, progress: Progress) -> Picture:

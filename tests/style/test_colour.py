@@ -9,6 +9,7 @@ from jaxvision.style.colour import (
     YIQ,
     grey,
     match_colours,
+    match_histograms,
     match_luminance,
     with_colours_of,
 )
@@ -65,8 +66,40 @@ def test_styles_get_the_contents_colours(picture):
         )
 
 
+def test_styles_get_the_contents_histograms(picture):
+    content, style = picture(40, 60, 0), picture(30, 70, 1) * 0.8
+    (matched,) = match_histograms(content, [style])
+    levels = np.linspace(0.02, 0.98, 25)
+    quantiles = [np.quantile(each.reshape(-1, 3), levels, axis=0) for each in (matched, content)]
+    np.testing.assert_allclose(*quantiles, atol=0.005)
+    # And those of the differences of colours, which no mapping of single channels gives.
+    for a, b in ((0, 1), (1, 2), (2, 0)):
+        found, wanted, before = (
+            np.quantile(each[..., a] - each[..., b], levels) for each in (matched, content, style)
+        )
+        error = np.abs(found - wanted).max()
+        assert error < 0.08 and error < 0.3 * np.abs(before - wanted).max()
+
+
+def test_a_histogram_of_its_own_changes_nothing(picture):
+    content = picture(20, 30)
+    mixed = np.random.default_rng(0).permutation(content.reshape(-1, 3)).reshape(30, 20, 3)
+    (matched,) = match_histograms(content, [mixed])
+    np.testing.assert_allclose(matched, mixed, atol=1e-6)
+
+
+def test_equal_pixels_stay_equal(picture):
+    style = np.zeros((6, 8, 3), np.float32)
+    style[:, 3:] = [0.8, 0.1, 0.4]
+    (matched,) = match_histograms(picture(20, 30), [style])
+    assert len(np.unique(matched.reshape(-1, 3).round(5), axis=0)) == 2
+
+
 def test_a_style_of_one_colour_is_finite(picture):
     flat = np.full((5, 5, 3), 0.3, np.float32)
+    content = muted(picture(9, 9))
+    (matched,) = match_histograms(content, [flat])
+    np.testing.assert_allclose(matched, np.median(content, axis=(0, 1)) + 0 * flat, atol=1e-5)
     content = picture(9, 9)
     for match in (match_colours, match_luminance):
         (matched,) = match(content, [flat])

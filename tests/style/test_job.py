@@ -16,7 +16,7 @@ from rich.console import Console
 
 from jaxvision.data.images import ImageError, read_image
 from jaxvision.style import job
-from jaxvision.style.colour import YIQ
+from jaxvision.style.colour import YIQ, match_colours, match_histograms
 from jaxvision.style.config import Files, Network, Settings
 from jaxvision.style.files import load_picture, save_picture
 
@@ -114,9 +114,23 @@ def test_colours_are_kept_by_luminance(run):
     inside = (painted > 0.02).all(axis=2) & (painted < 0.98).all(axis=2)
     difference = (painted @ YIQ[1:].T - content @ YIQ[1:].T)[inside]
     assert inside.mean() > 0.2 and np.abs(difference).max() < 0.02
-    other, _ = run(preserve_colour=True, colour_by="affine")
-    plain, _ = run()
-    assert not np.array_equal(load_picture(other), load_picture(plain))
+
+
+def test_colours_are_kept_by_giving_them_to_the_style(run, monkeypatch):
+    """Of what is painted, and like what: the optimised picture is tested elsewhere."""
+    given = {}
+    paint = job.paint
+
+    def note(encoder, content, styles, *arguments, **more):
+        given["content"], given["styles"] = content, styles
+        return paint(encoder, content, styles, *arguments, **more)
+
+    monkeypatch.setattr(job, "paint", note)
+    content, style = load_picture(Path("content.png")), load_picture(Path("style.png"))
+    for name, match in (("affine", match_colours), ("histogram", match_histograms)):
+        run(preserve_colour=True, colour_by=name)
+        np.testing.assert_array_equal(given["content"], content)
+        np.testing.assert_array_equal(given["styles"], match(content, [style]))
 
 
 def test_masks_and_the_rest(run, files):
@@ -154,7 +168,7 @@ def test_what_exists_is_kept(run, files):
 def test_a_picture_that_is_read_is_never_written(run, files, name):
     (files / "link.png").symlink_to(files / "style.png")
     before = (files / "style.png").read_bytes()
-    with pytest.raises(FileExistsError, match="one of the pictures to read"):
+    with pytest.raises(FileExistsError, match="one of the files to read"):
         run(out=Path(name), force=True)
     assert (files / "style.png").read_bytes() == before
 
