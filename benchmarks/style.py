@@ -84,6 +84,10 @@ def compare(encoder, content, style, steps, compiled):
         "jaxvision": ours(bounded, to_angles(image), arguments, steps),
         "PyTorch, without bounds": pytorch(last, content, steps),
     }
+    if compiled:
+        module, _ = modes["PyTorch, channels last, compiled"]
+        minimize(module, as_torch(content, torch.channels_last), 1)  # compiles
+        results["PyTorch, compiled, without bounds"] = pytorch(module, content, steps)
     lpips = LPIPSEvaluator(replicate=False, net="vgg16")
     print(
         f"\n{steps} steps of L-BFGS\n\n| | loss | cut to [0, 1] | LPIPS | Gram | evaluations | s |"

@@ -11,6 +11,9 @@ TESTS = {
     "synthesis": ["tests/style/test_synthesis.py"],
     "trade_off": ["tests/style/test_trade_off.py"],
     "job": ["tests/style/test_job.py"],
+    "files": ["tests/style/test_job.py"],
+    "learn": ["tests/style/test_learn.py"],
+    "feed_forward": ["tests/style/test_feed_forward.py", "tests/style/test_learn.py"],
     "sheet": ["tests/style/test_sheet.py"],
 }
 
@@ -64,6 +67,9 @@ MUTANTS = {
         ("(root @ inverse).T", "root @ inverse"),
         ("(vectors / roots) @ vectors.T", "(vectors * roots) @ vectors.T"),
         ("max(found.std(), SMALL)", "found.std()"),
+        ("(*rotations, np.eye(3))", "rotations"),
+        ("(*rotations, np.eye(3))", "(np.eye(3),)"),
+        ("rankdata(values) - 0.5", "np.argsort(np.argsort(values)) + 0.5"),
     ],
     "encoder": [
         ("        before = mean\n", ""),
@@ -93,16 +99,49 @@ MUTANTS = {
         ("    if not lanes:", "    if False:"),
     ],
     "job": [
-        ("            if not files.force:", "            if False:"),
-        ("path.samefile(each)", "path == each"),
+        ("[content, *styles, *others]", "[content, *styles]"),
         ("            asked = interruption.requested()", "            asked = False"),
         ("np.clip(1 - np.sum(masks, axis=0), 0, 1)", "np.ones_like(masks[0])"),
         ("        if mask.max() == 0:", "        if False:"),
         ("            interruption.unsaved = True\n", ""),
         (
-            "        return content, match_colours(content, styles)",
-            "        return content, styles",
+            "        return grey(content), match_luminance",
+            "        return content, match_luminance",
         ),
+        ("(content, styles)\n\n\ndef _finished", "(content, styles)[:0]\n\n\ndef _finished"),
+        ("        painted = with_colours_of(picture, painted)", "        pass"),
+        ("    elif files.preserve_colour:", "    elif False:"),
+        (
+            "    picture = resized(whole, *_size(whole, files.size))\n    _say",
+            "    picture = whole\n    _say",
+        ),
+    ],
+    "files": [
+        ("    if not force:", "    if False:"),
+        ("path.samefile(each)", "path == each"),
+        ("    if not path.absolute().parent.is_dir():", "    if False:"),
+        ("name for name in names if not name.exists()", "name for name in names"),
+        ("to_srgb=True", "to_srgb=False"),
+    ],
+    "learn": [
+        ("content=learning.content_weight, ", ""),
+        ("schedules.cosine(learning.learning_rate, learning.steps)", "learning.learning_rate"),
+        ("        seed=learning.seed,\n", ""),
+        ("        start=start,\n", ""),
+        ("[path for path in (style, learning.start) if path]", "[style]"),
+        ("            save_transform_net(out, progress.network)\n", ""),
+        ("round(ROOM * learning.size)", "learning.size"),
+    ],
+    "feed_forward": [
+        ("found[:, ::-1], found)", "found, found)"),
+        ("h - size + 1)", "h - size)"),
+        (
+            "init_state(model, optimizer, images_like, key, variables=variables)",
+            "init_state(model, optimizer, images_like, key)",
+        ),
+        ('if totals["skipped"] else 0', 'if totals["skipped"] else skipped'),
+        ("if step % log_every and step < steps", "if step % log_every"),
+        ("jax.tree.map(np.array, state.params)", "state.params"),
     ],
     "sheet": [
         ("start + width / 2", "start"),
