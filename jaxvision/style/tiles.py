@@ -60,7 +60,9 @@ class Window(NamedTuple):
 
 
 def plan_windows(height: int, width: int, features: Sequence[Feature], window: int) -> Grid:
-    """Windows of about `window` x `window` pixels, or the whole of an axis that is no longer.
+    """Windows of at most about `window` x `window` pixels, as few as cover an axis, and as small.
+
+    An axis that is no longer than `window` is one window.
 
     Args:
         height: of the image, in pixels.
@@ -102,6 +104,17 @@ def _plan_axis(length: int, size: int, reaches: list[tuple[int, int, int]]) -> W
             f"`window` must leave room for {before} + {after} pixels that features see beside a "
             f"window's core, got {asked}: choose {before + after + 128} or more."
         )
+    windows = _cover(length, size, before, after, step)
+    # As small as so many windows can be: what they have twice costs twice.
+    while size - step - before - after >= step:
+        smaller = _cover(length, size - step, before, after, step)
+        if len(smaller.starts) > len(windows.starts):
+            break
+        size, windows = size - step, smaller
+    return windows
+
+
+def _cover(length: int, size: int, before: int, after: int, step: int) -> Windows:
     starts, cores, done = [], [], 0
     while done < length:
         start = max(0, min(done - before, length - size))

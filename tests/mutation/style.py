@@ -36,6 +36,7 @@ MUTANTS = {
         ("    @jax.checkpoint\n", ""),
         ("jnp.where(core[None, :, :, None], found[name], before[name])", "found[name]"),
         ("    if size - before - after < step:", "    if False:"),
+        ("    while size - step - before - after >= step:", "    while False:"),
     ],
     "objective": [
         ("weight * content_sums[name]", "content_sums[name]"),

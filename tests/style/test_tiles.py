@@ -36,6 +36,9 @@ def test_cores_cover_an_axis_once_and_have_their_halos(length, size):
         assert start == 0 or first - start >= 58
         assert start + windows.size == length or start + windows.size - end >= 58
         assert first % 16 == 0
+    # No larger than so many windows must be: each halo is 58, rounded to 64, each core to 16.
+    number = len(windows.starts)
+    assert number == 1 or number * windows.size <= length + 128 * (number - 1) + 32 * number
 
 
 def test_an_axis_that_fits_is_one_window():
