@@ -22,7 +22,7 @@ class Painting:
         style_scale: Long side of the styles as a multiple of the image's: strokes grow with it.
         total_variation: Gamma; more of it makes smoother pictures.
         mix: Weights of the styles, by default equal: shares of one, or with masks each as it is.
-        steps: At the coarsest size; each further one has half as many, but 20 or all.
+        steps: At the coarsest size; each further one has half as many, but 30 or all.
     """
 
     content_weight: float = 0.05

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from jaxvision.style.config import Settings
 from jaxvision.style.picture import Picture, scaled_size
 
-FEWEST_STEPS = 20  # at each size
+FEWEST_STEPS = 30  # at each size; at 1024 x 768 the loss is 0.078 after 20, and 0.060 after 30
 
 
 def scales(height: int, width: int, coarsest: int | None) -> list[tuple[int, int]]:

@@ -137,7 +137,7 @@ def test_sizes_and_steps():
     assert scales(511, 300, 256) == [(511, 300)]
     assert scales(2048, 1024, 256) == [(256, 128), (512, 256), (1024, 512), (2048, 1024)]
     assert scales(2048, 1024, None) == [(2048, 1024)]
-    assert steps_at(100, 4) == [100, 50, 25, 20]
+    assert steps_at(100, 4) == [100, 50, 30, 30]
     assert steps_at(5, 3) == [5, 5, 5]
     style = np.zeros((100, 50, 3), np.float32)
     assert style_size(style, (64, 128), Settings(style_scale=0.5)) == (64, 32)
