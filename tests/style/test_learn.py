@@ -1,6 +1,11 @@
 """`jaxvision learn-style`: photographs in, a network out, and the picture that it paints."""
 
 import io
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import chex
@@ -164,3 +169,42 @@ def test_what_cannot_paint_is_refused():
         painted("me.png")
     with pytest.raises(ValueError, match="16"):
         painted(learned, content="strip.png")
+
+
+SCRIPT = """
+import jax
+from pathlib import Path
+from jaxvision.models.vgg import VGG
+from jaxvision.pretrained.preprocessing import IMAGENET
+from jaxvision.style import learn
+from jaxvision.style.config import Learning
+from jaxvision.style.encoder import as_encoder
+from jaxvision.style.objective import Objective
+
+model = VGG(None, kernels=((3,),) * 2, width=4, hidden=())
+variables = model.init(jax.random.key(0), jax.numpy.zeros((1, 32, 32, 3)), train=False)
+learn.load_encoder = lambda: as_encoder(model, variables, IMAGENET)
+learn.OBJECTIVE = Objective(content={"relu2_1": 1.0}, style={"relu1_1": 1.0})
+learning = Learning(steps=10**6, every=1, batch_size=1, size=32, width=2, blocks=1, style_size=40)
+learn.learn_style(Path("photos"), Path("style.png"), learning)
+"""
+
+
+def test_a_signal_leaves_the_network_of_the_last_time(tmp_path):
+    """A real process, stopped while it trains and saves at each step."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+    )
+    deadline = time.monotonic() + 120
+    while not Path("style.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    assert "interrupted by SIGINT; what was saved is kept" in output
+    assert load_transform_net("style.safetensors").model == TransformNet(width=2, blocks=1)
