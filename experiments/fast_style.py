@@ -29,7 +29,7 @@ from rich.console import Console
 from jaxvision.style.config import Learning
 from jaxvision.style.files import load_picture, own_pictures, save_picture
 from jaxvision.style.learn import learn_style
-from jaxvision.style.network import apply_transform_net
+from jaxvision.style.network import apply_transform_net, load_transform_net
 from jaxvision.style.picture import resized, scaled_size
 from jaxvision.train import run as files
 from jaxvision.train.display import Display
@@ -69,16 +69,16 @@ def run(config: Config) -> dict[str, Any]:
     options = {field.name: getattr(config, field.name) for field in dataclasses.fields(Learning)}
     learning = Learning(**options | {"out": path / "net.safetensors"})
     photographs = config.photographs or temple.parent
-    _, history = learn_style(photographs, config.style or flower, learning, console)
-    network = history[-1].network
+    out, history = learn_style(photographs, config.style or flower, learning, console)
+    network = load_transform_net(out)
     painted = apply_transform_net(network, content)
     save_picture(path / "before_after.png", np.concatenate([content, painted], axis=1))
     again = time.monotonic()
     apply_transform_net(network, content)
     result = {
         "config": dataclasses.asdict(config),
-        "steps": [each.step for each in history],
-        "losses": [each.losses for each in history],
+        "steps": list(history),
+        "losses": list(history.values()),
         "changed": float(np.abs(painted - content).mean()),
         "seconds_a_picture": round(time.monotonic() - again, 3),
         "seconds": round(time.monotonic() - began, 1),

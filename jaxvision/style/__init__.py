@@ -4,6 +4,7 @@
     picture = stylize(encoder, content, [style])           arrays [h, w, 3] with values in [0, 1]
     for progress in paint(encoder, content, [style]): ...  the same, step by step
     paint_grid(encoder, content, [style], lanes)           many at once, in one program
+    fit_transform_net(encoder, ...); apply_transform_net(network, image)    in one pass
 
 `objective` is the loss, `statistics` what a style is, `tiles` how memory stays bounded, `optimize`
 how an image moves, `colour` how the content's colours are kept.
@@ -15,8 +16,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jaxvision.style.config import Settings
     from jaxvision.style.encoder import as_encoder, load_encoder
+    from jaxvision.style.feed_forward import fit_transform_net
     from jaxvision.style.files import load_picture, own_pictures, save_picture
+    from jaxvision.style.network import (
+        apply_transform_net,
+        load_transform_net,
+        save_transform_net,
+    )
     from jaxvision.style.objective import Objective
+    from jaxvision.style.photographs import load_photographs
     from jaxvision.style.picture import resized
     from jaxvision.style.sheet import contact_sheet
     from jaxvision.style.statistics import GRAM, MEAN_STD, WASSERSTEIN
@@ -28,10 +36,15 @@ _MODULES = {
     "contact_sheet": "sheet",
     "as_encoder": "encoder",
     "load_encoder": "encoder",
+    "fit_transform_net": "feed_forward",
     "load_picture": "files",
     "own_pictures": "files",
     "save_picture": "files",
+    "apply_transform_net": "network",
+    "load_transform_net": "network",
+    "save_transform_net": "network",
     "Objective": "objective",
+    "load_photographs": "photographs",
     "resized": "picture",
     "GRAM": "statistics",
     "MEAN_STD": "statistics",
@@ -48,15 +61,20 @@ __all__ = [
     "Lane",
     "Objective",
     "Settings",
+    "apply_transform_net",
     "as_encoder",
     "contact_sheet",
+    "fit_transform_net",
     "load_encoder",
+    "load_photographs",
     "load_picture",
+    "load_transform_net",
     "own_pictures",
     "paint",
     "paint_grid",
     "resized",
     "save_picture",
+    "save_transform_net",
     "stylize",
 ]
 

@@ -27,7 +27,7 @@ ROOM = 1.25  # photographs are so many times as large as crops
 
 def learn_style(
     photographs: Path, style: Path, learning: Learning, console: Console | None = None
-) -> tuple[Path, list[TransformProgress]]:
+) -> tuple[Path, dict[int, dict[str, float]]]:
     """Teaches a network to paint in the style of a picture.
 
     The file holds the network as it is every `learning.every` steps. What a signal ends leaves that
@@ -40,7 +40,7 @@ def learn_style(
         console: where to show how far it has come; by default standard output.
 
     Returns:
-        The file of the network, and the progress of each time that it was saved.
+        The file of the network, and by step the mean losses since the step before.
 
     Raises:
         ValueError: if an option or a picture cannot be used; names it and the remedy.
@@ -73,13 +73,13 @@ def learn_style(
         log_every=learning.every,
         start=start,
     )
-    history: list[TransformProgress] = []
+    history, done = {}, 0
     with Interruption(), display.bar(learning.steps) as bar:
         for progress in training:
             save_transform_net(out, progress.network)
-            bar.advance(progress.step - (history[-1].step if history else 0), "")
+            bar.advance(progress.step - done, "")
             display.note(_line(progress, learning.steps))
-            history.append(progress)
+            history[progress.step], done = progress.losses, progress.step
     display.note(f"-> {out}; jaxvision style PHOTOGRAPH --learned {out}")
     return out, history
 

@@ -61,7 +61,7 @@ def test_a_network_and_what_is_said_of_it():
     out, history, said = run(every=1)
     network = load_transform_net(out)
     assert out.name == "style.safetensors" and network.model == TransformNet(width=2, blocks=1)
-    assert [each.step for each in history] == [1, 2]
+    assert list(history) == [1, 2]
     begin, first, second, end = said.splitlines()
     assert begin == "2 photographs in photos; style.png at 53 x 40 pixels"
     assert first.startswith("step 1/2  total ") and second.startswith("step 2/2  total ")
@@ -71,7 +71,7 @@ def test_a_network_and_what_is_said_of_it():
 
 
 def test_options_are_what_the_training_gets(encoder):
-    _, history, _ = run(content_weight=2.0, total_variation=3.0, learning_rate=0.1, seed=4)
+    out, history, _ = run(content_weight=2.0, total_variation=3.0, learning_rate=0.1, seed=4)
     (expected,) = fit_transform_net(
         encoder,
         SHALLOW,
@@ -86,9 +86,9 @@ def test_options_are_what_the_training_gets(encoder):
         learning_rate=lambda step: 0.1 * (1 - step / 2),  # a cosine of two steps
         seed=4,
     )
-    assert history[-1].losses == pytest.approx(expected.losses, rel=1e-5)
+    assert history == {2: pytest.approx(expected.losses, rel=1e-5)}
     chex.assert_trees_all_close(
-        history[-1].network.variables, expected.network.variables, atol=1e-5
+        load_transform_net(out).variables, expected.network.variables, atol=2e-3
     )
     assert OBJECTIVE != SHALLOW
 
@@ -96,7 +96,7 @@ def test_options_are_what_the_training_gets(encoder):
 def test_training_goes_on_with_a_network():
     first, history, _ = run(steps=30, learning_rate=1e-2)
     _, further, _ = run(start=first, steps=1, every=1, seed=1)
-    assert further[0].losses["total"] < 0.9 * history[0].losses["total"]
+    assert further[1]["total"] < 0.9 * history[30]["total"]
     with pytest.raises(ValueError, match=r"`start` must be .*`width` = 4 .* got 2 and 1"):
         run(start=first, width=4)
 
