@@ -184,3 +184,4 @@ class Learning:
             _require(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         for name in ("style_size", "learning_rate"):
             _require(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+        _require("every", self.every, self.every >= 1, "at least 1")

@@ -130,6 +130,7 @@ def style_file_by_network(
     """
     display = Display(console or Console())
     if content is None:
+        display.note("no picture is given: an example, of one that comes with scikit-learn")
         content, _ = own_pictures()
     out = _check_out(files, content, (learned,))
     network, whole = load_transform_net(learned), load_picture(content)

@@ -22,6 +22,7 @@ from jaxvision.train.display import Display
 from jaxvision.train.interruption import Interruption
 
 SUFFIX = ".safetensors"
+SMALLEST = 32  # pixels a side of the style's picture
 ROOM = 1.25  # photographs are so many times as large as crops
 
 
@@ -50,7 +51,7 @@ def learn_style(
     display = Display(console or Console())
     out = _check_out(learning, style)
     start = load_transform_net(learning.start) if learning.start is not None else None
-    picture = _with_short_side(load_picture(style), learning.style_size)
+    picture = _style_picture(style, learning.style_size)
     images = load_photographs(photographs, round(ROOM * learning.size))
     height, width, _ = picture.shape
     display.note(
@@ -92,9 +93,16 @@ def _check_out(learning: Learning, style: Path) -> Path:
     return out
 
 
-def _with_short_side(picture: Picture, pixels: int) -> Picture:
+def _style_picture(path: Path, short_side: int) -> Picture:
+    picture = load_picture(path)
     height, width, _ = picture.shape
-    return resized(picture, *scaled_size(picture, pixels * max(height, width) / min(height, width)))
+    if min(height, width) < SMALLEST:  # enlarged, a strip could be of any length
+        raise ValueError(
+            f"{path} is {width} x {height} pixels, and a style needs {SMALLEST} on each side: "
+            "choose a larger picture."
+        )
+    long_side = short_side * max(height, width) / min(height, width)
+    return resized(picture, *scaled_size(picture, long_side))
 
 
 def _line(progress: TransformProgress, steps: int) -> str:

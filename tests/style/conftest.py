@@ -1,5 +1,10 @@
 """A network small enough to compile at once, and pictures: no weights are needed."""
 
+import os
+import subprocess
+import sys
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,3 +43,29 @@ def picture():
         return np.clip((1 + np.stack(waves, axis=2)) / 2 + noise, 0, 1).astype(np.float32)
 
     return make
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """(script, name, signal) -> exit code and output of a real process in `tmp_path`.
+
+    It is sent the signal once there is a file of that name.
+    """
+
+    def run(script, name, sent):
+        process = subprocess.Popen(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        )
+        deadline = time.monotonic() + 120
+        while not (tmp_path / name).exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(sent)
+        output, _ = process.communicate(timeout=120)
+        return process.returncode, output
+
+    return run

@@ -2,11 +2,7 @@
 
 import dataclasses
 import io
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -248,21 +244,9 @@ except InterruptedRunError as error:
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_keeps_the_picture_so_far(files, sent, code):
-    """A real process, stopped while it paints: no preview was due, and the picture is there."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT],
-        cwd=files,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "XDG_CACHE_HOME": str(files / "cache")},
-    )
-    deadline = time.monotonic() + 120
-    while not (files / "painting").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(sent)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == code, output
+def test_a_signal_keeps_the_picture_so_far(files, stopped, sent, code):
+    """Stopped while it paints: no preview was due, and the picture is there."""
+    found, output = stopped(SCRIPT, "painting", sent)
+    assert found == code, output
     assert "out.png holds the picture after" in output
     assert load_picture(files / "out.png").shape == (48, 64, 3)
