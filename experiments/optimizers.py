@@ -36,8 +36,8 @@ from experiments.optimizer_paths import (
     with_few_colors,
 )
 from experiments.optimizer_sensitivity import CLOSE, draw_grid, grid_table, summarize
-from jaxvision.classification.setup import OPTIMIZERS
 from jaxvision.names import lookup
+from jaxvision.runs.optimizer import OPTIMIZERS
 from jaxvision.train import run as files
 
 PAGE = "optimizers.md"

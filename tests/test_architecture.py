@@ -25,6 +25,11 @@ MAY_IMPORT = {
     "selection": {"checkpoint", "data", "inspect", "ops", "train"},
     "transfer": {"data", "inspect", "models", "ops", "optim", "pretrained", "train"},
     "style": {"data", "inspect", "models", "ops", "optim", "pretrained", "train"},
+    "runs": {"checkpoint", "data", "optim", "ops", "train"},
+    "detection": {
+        *("augment", "checkpoint", "data", "inspect", "models", "ops", "optim", "pretrained"),
+        *("runs", "train", "transfer"),
+    },
     "classification": {
         "augment",
         "checkpoint",
@@ -34,11 +39,12 @@ MAY_IMPORT = {
         "ops",
         "optim",
         "pretrained",
+        "runs",
         "selection",
         "train",
         "transfer",
     },
-    "cli": {"classification", "inspect", "models", "style", "train"},
+    "cli": {"classification", "detection", "inspect", "models", "runs", "style", "train"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -58,7 +58,7 @@ def test_train_prints_a_line_an_epoch_and_a_table_without_control_characters(dig
 
 
 def test_help_names_every_optimizer(jaxvision):
-    from jaxvision.classification.setup import OPTIMIZERS
+    from jaxvision.runs.optimizer import OPTIMIZERS
 
     code, output, _ = jaxvision("train", "--help")
     assert code == 0
@@ -227,7 +227,7 @@ def test_debug_shows_where(jaxvision):
 
 def test_an_interrupt_says_how_to_go_on_and_can_be_gone_on_from(jaxvision, monkeypatch):
     # Ctrl-C arrives while the third epoch is being written down.
-    from jaxvision.classification.training import files
+    from jaxvision.train import run as files
 
     write = files.write_metrics
 

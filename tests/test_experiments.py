@@ -20,7 +20,7 @@ from experiments import (
 )
 from jaxvision import optim
 from jaxvision.classification.config import TrainConfig
-from jaxvision.classification.setup import OPTIMIZERS
+from jaxvision.runs.optimizer import OPTIMIZERS
 from jaxvision.models.lenet import LeNet5
 from jaxvision.train.state import init_state
 from jaxvision.train.step import make_train_step

@@ -8,6 +8,8 @@ import math
 from pathlib import Path
 from typing import Literal
 
+from jaxvision.runs.config import Compute, Record
+
 MAX_IMAGE_SIZE = 4096  # pixels a side
 
 
@@ -117,50 +119,7 @@ class Training:
     """Steps with a loss or gradient that is not finite are left out; so many in a row: give up."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Compute:
-    """What it is computed with."""
-
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """bfloat16: faster on GPUs and TPUs; parameters, statistics and loss stay float32."""
-    accumulate: int = 1
-    """Go through each batch in so many parts: less memory, the same gradient."""
-    remat: bool = False
-    """Compute activations again where the gradient needs them: less memory, more time."""
-    mesh: str | None = None
-    """Devices: data=8 splits batches, data=4,model=2 the parameters too. By default all, if more
-    than one, split batches."""
-    coordinator: str | None = None
-    """Of several processes: HOST:PORT of the first, or auto on SLURM, GKE and TPU pods."""
-    processes: int | None = None
-    """How many, with HOST:PORT."""
-    process_id: int | None = None
-    """Which of them this one is, from 0."""
-    compilation_cache: bool = True
-    """Keep compiled programs in the user's cache folder: the same job compiles once."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Record:
-    """What is kept and shown."""
-
-    checkpoint_seconds: float = 30.0
-    """Save so often. The end of the run, and its interruption, are always saved."""
-    keep: int = 2
-    """How many checkpoints stay."""
-    tensorboard: bool = False
-    """Write TensorBoard's event files into the run (pip install 'jaxvision[tensorboard]')."""
-    profile: bool = False
-    """Write a trace of some steps into the run, for Perfetto or TensorBoard."""
-
-
 GROUPS = (Main, Data, Transfer, Augmentation, Training, Compute, Record)
-
-# What may differ between a run and its resumption: none of it changes what is learned.
-FREE = (
-    *("out", "data_dir", "workers", "mesh", "coordinator", "processes", "process_id"),
-    *("compilation_cache", "checkpoint_seconds", "keep", "tensorboard", "profile", "max_skipped"),
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,13 +12,14 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Key
 
-from jaxvision import augment, optim
+from jaxvision import augment
 from jaxvision.classification.beginning import Pretraining, begin, slow_down
 from jaxvision.classification.config import TrainConfig
 from jaxvision.hyperparameters import is_zero
 from jaxvision.models import Network, make_model
 from jaxvision.ops.losses import categorical_cross_entropy
 from jaxvision.ops.normalization import Normalization
+from jaxvision.runs.optimizer import make_optimizer
 from jaxvision.train.job import Job
 from jaxvision.train.mesh import gather_on, shardings_on
 from jaxvision.train.state import TrainState, Variables, init_state
@@ -35,23 +36,6 @@ from jaxvision.train.step import (
 
 Settings: TypeAlias = TrainConfig | SimpleNamespace
 """A configuration; in a sweep, with the names of one, and traced arrays for some of its numbers."""
-
-OPTIMIZERS = {
-    "adadelta": optim.adadelta,
-    "adagrad": optim.adagrad,
-    "adam": optim.adam,
-    "adam_uncorrected": optim.adam_uncorrected,
-    "adamax": optim.adamax,
-    "adamw": optim.adamw,
-    "centered_rmsprop": optim.centered_rmsprop,
-    "ema_momentum": optim.ema_momentum,
-    "heavy_ball": optim.heavy_ball,
-    "momentum": optim.momentum,
-    "nadam": optim.nadam,
-    "nesterov": optim.nesterov,
-    "rmsprop": optim.rmsprop,
-    "sgd": optim.sgd,
-}
 
 
 class Sight(NamedTuple):
@@ -135,7 +119,7 @@ def make_job(
         model = sight.model
     else:
         model = make_network(config, classes, pretraining.options if pretraining else None)
-    optimizer = _optimizer(config, steps)
+    optimizer = make_optimizer(config, steps)
     if not head_alone:
         optimizer = _slowed_down(optimizer, config, steps, model, beginning, image_shape)
     averaged = {} if config.average_decay is None else {"average_decay": config.average_decay}
@@ -196,13 +180,6 @@ def augmentation(config: Settings, classes: int, channels: int) -> Augment | Non
     return augment.compose(*alone, *mixing)
 
 
-def _optimizer(config: Settings, steps: int) -> optax.GradientTransformation:
-    optimizer = OPTIMIZERS[config.optimizer](_learning_rate(config, steps))
-    if is_zero(config.weight_decay):
-        return optimizer
-    return optax.chain(optim.l2(config.weight_decay), optimizer)
-
-
 def _slowed_down(
     optimizer: optax.GradientTransformation,
     config: Settings,
@@ -217,9 +194,3 @@ def _slowed_down(
     unfreeze_steps = config.unfreeze_epochs * steps // config.epochs
     begun = jax.eval_shape(beginning, jax.random.key(0))
     return slow_down(optimizer, model, begun, image_shape, config.rate_decay, unfreeze_steps)
-
-
-def _learning_rate(config: Settings, steps: int) -> optim.ScalarOrSchedule:
-    if config.schedule == "constant":
-        return config.learning_rate
-    return optim.schedules.cosine(config.learning_rate, steps)

@@ -14,6 +14,7 @@ from jaxvision.classification.job import Sight
 from jaxvision.classification.pretraining import load_pretraining
 from jaxvision.data.splits import Splits
 from jaxvision.ops.normalization import Normalization
+from jaxvision.runs.devices import mesh_of
 from jaxvision.train.display import Display
 
 
@@ -39,7 +40,7 @@ def read(config: TrainConfig, display: Display, stack: ExitStack) -> Read:
         with display.working(f"reading the weights of {config.pretrained}"):
             pretraining = load_pretraining(config)
     with display.working(f"reading {config.data}"):
-        mesh = setup.mesh_of(config)
+        mesh = mesh_of(config)
         splits = setup.open_splits(config, display.note)
         body = find_body(config, pretraining, splits, jax.device_count())
         if body is None:

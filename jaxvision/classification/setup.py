@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxvision.classification.config import TrainConfig
-from jaxvision.classification.job import OPTIMIZERS, make_network
+from jaxvision.classification.job import make_network
 from jaxvision.data.batches import Feed, load_resident, open_feed
 from jaxvision.data.sources import Source, open_data
 from jaxvision.data.splits import Splits, complete_splits
@@ -16,7 +16,7 @@ from jaxvision.data.views import Fitted, Subset
 from jaxvision.models import MODELS, make_model
 from jaxvision.names import lookup
 from jaxvision.ops.normalization import Normalization, normalization_of
-from jaxvision.train.mesh import make_mesh, parse_mesh
+from jaxvision.runs.optimizer import OPTIMIZERS
 from jaxvision.train.tensorboard import check_installed
 
 EVAL_BATCH = 256
@@ -45,24 +45,6 @@ def check_names(config: TrainConfig) -> None:
         raise ValueError(
             f"`accumulate` must divide the batch size, {config.batch_size}, got {config.accumulate}"
         )
-
-
-def check_mesh(config: TrainConfig) -> None:
-    """Raises ValueError if the mesh is not of these devices, or they cannot share the batches."""
-    mesh = mesh_of(config)
-    if mesh is not None and config.batch_size % (mesh.size * config.accumulate):
-        raise ValueError(
-            f"`batch_size` must be a multiple of the {mesh.size} devices times the "
-            f"{config.accumulate} part(s) that each batch is gone through in, got "
-            f"{config.batch_size}"
-        )
-
-
-def mesh_of(config: TrainConfig) -> Mesh | None:
-    """The mesh that the configuration names, or one of all devices; None for one device."""
-    if config.mesh is not None:
-        return make_mesh(parse_mesh(config.mesh))
-    return make_mesh({"data": jax.device_count()}) if jax.device_count() > 1 else None
 
 
 def open_splits(config: TrainConfig, note: Callable[[str], None] | None = None) -> Splits:

@@ -25,8 +25,9 @@ from jaxvision.classification.axes import candidates_of, fixed_axes, settings_of
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.material import Material, read_material, with_image_size
 from jaxvision.classification.pretraining import follow_pretrained
-from jaxvision.classification.record import check_same, config_of, record_of
+from jaxvision.classification.record import config_of, record_of
 from jaxvision.classification.sweep_config import Sweep
+from jaxvision.runs.record import check_same
 from jaxvision.selection.halving import Halving
 from jaxvision.selection.keeping import Keeper
 from jaxvision.selection.plan import Plan

@@ -1,56 +1,39 @@
 """Trains a classifier from a configuration, in a run directory (`jaxvision.train.run`)."""
 
 import dataclasses
-import signal
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import jax
 from rich.console import Console
 
-from jaxvision.checkpoint.checkpoint import list_checkpoints, restore_checkpoint
-from jaxvision.checkpoint.writer import CheckpointWriter
 from jaxvision.classification import report, setup
 from jaxvision.classification.config import TrainConfig
-from jaxvision.classification.directory import find_run, make_directory, new_run
 from jaxvision.classification.job import make_job
-from jaxvision.classification.memory import memory_explained
 from jaxvision.classification.pretraining import follow_pretrained
 from jaxvision.classification.reading import read
-from jaxvision.classification.record import check_same, read_config, record_of
-from jaxvision.data.splits import Splits
+from jaxvision.classification.record import read_config, record_of
+from jaxvision.data.batches import Feed
+from jaxvision.data.sources import Source
 from jaxvision.ops.normalization import Normalization
+from jaxvision.runs import session as runs
+from jaxvision.runs.devices import check_mesh
+from jaxvision.runs.directory import find_run, make_directory, new_run
+from jaxvision.runs.memory import memory_explained
+from jaxvision.runs.record import check_same
+from jaxvision.runs.session import Resume, Session
 from jaxvision.train import run as files
 from jaxvision.train.compilation import cache_programs
 from jaxvision.train.display import Display
-from jaxvision.train.epoch import EvalEpoch, NonFiniteError
-from jaxvision.train.export import save_variables
-from jaxvision.train.fit import Progress, fit_epochs, start
-from jaxvision.train.interruption import InterruptedRunError, Interruption
-from jaxvision.train.job import Job
+from jaxvision.train.epoch import EvalEpoch
+from jaxvision.train.fit import Progress, start
+from jaxvision.train.interruption import Interruption
 from jaxvision.train.lock import lock_run
-from jaxvision.train.mesh import on_host
-from jaxvision.train.processes import agree, gather, is_first
-from jaxvision.train.profile import Profile
+from jaxvision.train.processes import is_first
 from jaxvision.train.step import means
-from jaxvision.train.watch import Watch
-
-Resume = Literal["never", "auto", "must"]
-
-
-class Run(NamedTuple):
-    """What a run has once its data are read and its steps are made."""
-
-    config: TrainConfig
-    path: Path
-    display: Display
-    interruption: Interruption
-    splits: Splits
-    feeds: setup.Feeds
-    job: Job
 
 
 def train(
@@ -91,7 +74,7 @@ def train(
     going_on = find_run(config.out, resume)
     config = follow_pretrained(config)
     setup.check_names(config)
-    setup.check_mesh(config)
+    check_mesh(config)
     if config.compilation_cache:
         cache_programs()
     with ExitStack() as stack:
@@ -152,125 +135,26 @@ def _run(
     progress = start(
         job.init(jax.random.key(config.seed))
     )  # what cannot work is refused here: nothing is written before
-    path = config.out or make_directory(config, stack)
-    run = Run(config, path, display, interruption, splits, feeds, job)
+    path = config.out or make_directory(config.data, config.model, stack)
+    session = Session(config, path, display, interruption, job, feeds.train, feeds.validation)
     if resume:
-        progress = _restore(run, progress, resume, changed)
+        progress = runs.restore(session, progress, resume, changed=changed)
     if is_first() and (not resume or changed):
         files.write_json(path / files.CONFIG, record)
-    with memory_explained(config, splits.train[0]["image"].shape):
-        progress = _train(run, progress)
-        _finish(run, progress, began)
+    display.note(
+        f"{config.model} on {config.data}: {len(splits.train)} training, "
+        f"{len(splits.validation)} validation and {len(splits.test)} test images in "
+        f"{len(splits.train.classes)} classes -> {path}"
+    )
+    with memory_explained(config.batch_size, splits.train[0]["image"].shape):
+        progress = runs.train(session, progress)
+        _finish(session, progress, feeds.test, splits.test, began)
     return path
 
 
-def _restore(run: Run, progress: Progress, resume: Resume, changed: bool) -> Progress:
-    restored, refused = restore_checkpoint(run.path / files.CHECKPOINTS, progress)
-    for reason in refused:
-        run.display.note(f"not used: {reason}")
-    if restored is None:
-        if resume == "must":
-            raise FileNotFoundError(
-                f"{run.path} holds no checkpoint to go on from: begin it with --resume auto"
-            )
-        run.display.note(f"{run.path} holds no checkpoint yet: starting from its beginning")
-        return progress
-    if changed and restored.steps:
-        run.display.note(f"epoch {restored.epoch + 1} begins anew, because of what was changed")
-        restored = restored.replace(steps=0, totals={})
-    run.display.note(f"going on after epoch {restored.epoch}, step {int(restored.state.step)}")
-    return restored
-
-
-def _train(run: Run, progress: Progress) -> Progress:
-    """Trains to the end, or to the signal; saves, writes and shows what comes."""
-    config, path, display = run.config, run.path, run.display
-    display.note(
-        f"{config.model} on {config.data}: {len(run.splits.train)} training, "
-        f"{len(run.splits.validation)} validation and {len(run.splits.test)} test images in "
-        f"{len(run.splits.train.classes)} classes -> {path}"
-    )
-    saved, kept = time.monotonic(), None
-
-    def due() -> bool:
-        return bool(agree(int(time.monotonic() - saved >= config.checkpoint_seconds)))
-
-    def stop() -> bool:
-        return any(gather(int(run.interruption.requested())))
-
-    def observe(steps: int, waited: float) -> None:
-        run.interruption.unsaved |= steps > 0
-        watch.steps(steps, waited)
-
-    epochs = fit_epochs(
-        progress,
-        run.job.train_step,
-        run.job.eval_step,
-        run.feeds.train,
-        run.feeds.validation,
-        epochs=config.epochs,
-        patience=config.patience,
-        max_skipped=config.max_skipped,
-        due=due,
-        stop=stop,
-        observe=observe,
-    )
-    try:
-        with ExitStack() as stack:
-            folder = path / files.CHECKPOINTS
-            writer = stack.enter_context(CheckpointWriter(folder, keep=config.keep))
-            logs = [stack.enter_context(log) for log in _logs(config, path, progress)]
-            watch = stack.enter_context(
-                Watch(display, run.feeds.train, config.epochs, progress, logs)
-            )
-            for progress in epochs:
-                if progress.steps == 0:
-                    _write_epoch(path, progress)
-                    watch.epoch(progress)
-                if due() or stop():
-                    writer.save(progress)
-                    saved, kept = time.monotonic(), progress
-            if kept is not progress:
-                writer.save(progress)
-    except NonFiniteError as error:
-        error.kept = _what_is_kept(path)
-        raise
-    except KeyboardInterrupt:
-        display.note(f"interrupted; {_how_to_go_on(path)}")
-        raise
-    run.interruption.unsaved = False
-    if stop():
-        raise InterruptedRunError(run.interruption.signal or signal.SIGTERM, _how_to_go_on(path))
-    if progress.epoch < config.epochs:
-        display.note(f"stopped: no better validation score for {config.patience} epochs")
-    return progress
-
-
-def _write_epoch(path: Path, progress: Progress) -> None:
-    is_best = progress.best_epoch == progress.epoch
-    best = on_host(progress.best) if is_best else None
-    if is_first():
-        files.write_metrics(path / files.METRICS, progress.history)
-        if is_best:
-            save_variables(path / files.MODEL, best)
-
-
-def _logs(config: TrainConfig, path: Path, progress: Progress) -> list:
-    if not is_first():
-        return []
-    logs = []
-    if config.tensorboard:
-        from jaxvision.train.tensorboard import TensorBoard
-
-        logs.append(TensorBoard(path / files.TENSORBOARD, progress.epoch))
-    if config.profile:
-        logs.append(Profile(path / files.PROFILE))
-    return logs
-
-
-def _finish(run: Run, progress: Progress, began: float) -> None:
+def _finish(session: Session, progress: Progress, feed: Feed, source: Source, began: float) -> None:
     """The test, once, with the best parameters; the pictures and the table."""
-    totals, logits = EvalEpoch(run.job.eval_step, run.feeds.test)(progress.best)
+    totals, logits = EvalEpoch(session.job.eval_step, feed)(progress.best)
     if not is_first():
         return
     result = {
@@ -281,17 +165,6 @@ def _finish(run: Run, progress: Progress, began: float) -> None:
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch,
     }
-    report.draw(run.path, progress, logits, run.splits.test)
-    files.write_json(run.path / files.RESULT, result)
-    report.show_result(run.display, run.path, result, run.splits.test)
-
-
-def _how_to_go_on(path: Path) -> str:
-    return f"`jaxvision train --resume {path}` goes on"
-
-
-def _what_is_kept(path: Path) -> str:
-    kept = list_checkpoints(path / files.CHECKPOINTS)[:1]
-    if (path / files.MODEL).exists():
-        kept.append(path / files.MODEL)
-    return " and ".join(str(file) for file in kept)
+    report.draw(session.path, progress, logits, source)
+    files.write_json(session.path / files.RESULT, result)
+    report.show_result(session.display, session.path, result, source)

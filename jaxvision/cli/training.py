@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxvision.classification import config as options
 from jaxvision.classification.sweep_config import Sweep
+from jaxvision.runs.config import FREE
 
 
 def train_or_resume(
@@ -103,9 +104,13 @@ def _with_settings(
     config: options.TrainConfig, given: frozenset[str], settings: Path
 ) -> tuple[options.TrainConfig, frozenset[str]]:
     """The configuration with what a file sets and the command line does not; all that is set."""
-    from jaxvision.classification.config_file import read_settings
+    from jaxvision.runs.config_file import read_settings
 
-    read = {name: v for name, v in read_settings(settings).items() if name not in given}
+    read = {
+        name: v
+        for name, v in read_settings(settings, options.TrainConfig).items()
+        if name not in given
+    }
     return dataclasses.replace(config, **read), given | frozenset(read)
 
 
@@ -143,7 +148,7 @@ def _given_changes(
         for name, value in vars(config).items()
         if name in given and name != "out" and value != getattr(own, name)
     }
-    refused = [name for name in changed if name not in (*allowed, *options.FREE)]
+    refused = [name for name in changed if name not in (*allowed, *FREE)]
     if refused:
         texts = [
             f"--{name.replace('_', '-')} {changed[name]} (the run has {getattr(own, name)})"

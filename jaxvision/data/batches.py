@@ -4,6 +4,7 @@ A batch is
 
     image  uint8 [b, h, w, c]
     label  int32 [b]
+    ...    whatever else an item has, as the boxes of `jaxvision.data.padded`
     mask   bool [b]     False for filling: the last batch of an epoch is filled up to size b with
                         examples from the epoch's beginning. So nothing is dropped, nothing counts
                         twice, no shape changes, and batch statistics see real images only
@@ -17,9 +18,9 @@ row numbers, which `gather` looks up; for streamed data it is the batch itself.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -115,26 +116,41 @@ def open_feed(
 
 
 def load_resident(source: Source) -> dict[str, np.ndarray]:
-    """All of a source as two arrays, {"image": uint8 [n, h, w, c], "label": int32 [n]}.
+    """All of a source as arrays, {"image": uint8 [n, h, w, c], "label": int32 [n], ...}.
 
     Raises:
         ValueError: if the images differ in shape.
     """
-    images = np.empty((len(source), *source[0]["image"].shape), np.uint8)
+    first = source[0]
+    arrays = {
+        name: np.empty((len(source), *shape), kind)
+        for name, (shape, kind) in item_types(first).items()
+    }
 
     def load(indices: range) -> None:
         for i, item in zip(indices, read_items(source, indices), strict=True):
-            check_shape(item["image"], i, images.shape[1:])
-            images[i] = item["image"]
+            check_shape(item["image"], i, first["image"].shape)
+            for name, array in arrays.items():
+                array[i] = item[name]
 
     # Photographs are decoded outside Python's lock; for a 28 x 28 digit the lock is all there is,
     # and threads that wait for it take longer than one (60,000 digits: 2.4 s, with eight 4.7 s).
-    threads = os.cpu_count() if images[0].nbytes > SMALL_IMAGE_BYTES else 1
+    threads = os.cpu_count() if first["image"].nbytes > SMALL_IMAGE_BYTES else 1
     with ThreadPoolExecutor(threads) as pool:
         chunks = (range(len(source))[i : i + 256] for i in range(0, len(source), 256))
         for _ in pool.map(load, chunks):
             pass  # raises here what a thread raised
-    return {"image": images, "label": np.asarray(source.labels, np.int32)}
+    return arrays
+
+
+def item_types(item: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shape and type of each of an item's arrays; whole numbers become int32."""
+    types = {}
+    for name, value in item.items():
+        array = np.asarray(value)
+        kind = np.dtype(np.int32) if array.dtype == np.int64 else array.dtype
+        types[name] = array.shape, kind
+    return types
 
 
 class ResidentFeed:
@@ -152,7 +168,7 @@ class ResidentFeed:
         """Copies `arrays` (`load_resident`) to the device; of a mesh, to each of its devices.
 
         Args:
-            arrays: "image" [n, h, w, c] and "label" [n].
+            arrays: "image" [n, h, w, c], "label" [n], and others [n, ...].
             batch_size, seed, mesh: as for `open_feed`.
             described_by: the source that they are from, to name an example by.
 

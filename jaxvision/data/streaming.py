@@ -21,12 +21,13 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array
 
-from jaxvision.data.batches import Batch, Piece, check_batch_size, check_shape
+from jaxvision.data.batches import Batch, Piece, check_batch_size, check_shape, item_types
 from jaxvision.data.order import epoch_order, steps_of
 from jaxvision.data.placement import Placement
 from jaxvision.data.sources import Source, describe_items
 
 BATCHES_AHEAD = 4
+OWN = {"mask": np.bool_, "row": np.int32, "epoch": np.int32}  # what the feed adds to an item
 EPOCHS = 1_000_000  # more than will be asked for: the reading never ends of itself
 
 
@@ -68,7 +69,7 @@ class StreamingFeed:
         self.threads, self.workers = threads, workers
         own = list(self._placement.own_rows(batch_size))
         self._order = _Order(self.examples, batch_size, seed, own)
-        self._shape = source[0]["image"].shape
+        self._types = item_types(source[0])
         self._batches: Iterator | None = None
         self._next = 0  # the number of the batch that comes next from it, over all epochs
 
@@ -83,8 +84,10 @@ class StreamingFeed:
                 self.close()
             rows, mask = self._order.own(epoch, step)
             batch = {
-                "image": batch["image"],
-                "label": batch["label"].astype(np.int32),
+                **{
+                    name: batch[name].astype(kind, copy=False)
+                    for name, (_, kind) in self._types.items()
+                },
                 "mask": mask,
                 "row": rows,
                 "epoch": np.full_like(rows, epoch),
@@ -94,9 +97,13 @@ class StreamingFeed:
             yield Piece(placed, step, range(step, step + 1))
 
     def piece_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
-        kinds = {"label": np.int32, "mask": np.bool_, "row": np.int32, "epoch": np.int32}
-        shapes = {name: ((1, self.batch_size), kind) for name, kind in kinds.items()}
-        shapes["image"] = ((1, self.batch_size, *self._shape), np.uint8)
+        types = {
+            **self._types,
+            **{name: ((), np.dtype(kind)) for name, kind in OWN.items()},
+        }
+        shapes = {
+            name: ((1, self.batch_size, *shape), kind) for name, (shape, kind) in types.items()
+        }
         return {name: self._placement.shape(*shape) for name, shape in shapes.items()}
 
     def gather(self, data: tuple, handle: dict[str, Array]) -> Batch:
@@ -118,7 +125,9 @@ class StreamingFeed:
 
         self.close()
         examples = grain.MapDataset.source(
-            _Examples(self._source, self._order, self._shape, batch * len(self._order.places))
+            _Examples(
+                self._source, self._order, self._types["image"][0], batch * len(self._order.places)
+            )
         )
         own = len(self._order.places)
         if self.workers:

@@ -190,10 +190,10 @@ class EvalEpoch:
 
     def __call__(
         self, variables: Variables, stop: Question = never
-    ) -> tuple[dict[str, float], np.ndarray] | None:
-        """(totals summed over all examples, logits [n, ...]); None if `stop` said True before.
+    ) -> tuple[dict[str, float], PyTree] | None:
+        """(totals summed over all examples, outputs [n, ...]); None if `stop` said True before.
 
-        Both are on the host, the logits in the feed's order without the filling of the last batch.
+        Both are on the host, the outputs in the feed's order without the filling of the last batch.
         """
         if self.program is None:
             self.program = self.lower(variables).compile()
@@ -204,14 +204,14 @@ class EvalEpoch:
                     turn = self.feed.replicate(_numbers(offset, i))
                     yield self.program(variables, self.feed.data, handles, *turn)
 
-        sums, logits = {}, []
+        sums, parts = {}, []
         for outputs in _behind(programs(), 0 if jax.process_count() > 1 else 1):
             if stop():
                 return None
             totals, some, mask = jax.device_get(outputs)
             sums = add_totals(sums, totals)
-            logits.append(some[mask])
-        return sums, np.concatenate(logits)
+            parts.append(jax.tree.map(lambda x, mask=mask: x[mask], some))
+        return sums, jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
 
 def add_totals(sums: dict[str, float], totals: dict[str, np.ndarray]) -> dict[str, float]:

@@ -29,6 +29,7 @@ from jaxvision.train.step import means
 
 Metric: TypeAlias = float | Float[Array, ""]  # an array where a program decides (a sweep's)
 Score = Callable[[dict[str, Metric]], Any]  # validation metrics -> what is to be large
+Judge = Callable[[PyTree], dict[str, float]]  # all validation outputs -> what is no mean of theirs
 
 
 def by_accuracy(metrics: dict[str, Metric]) -> tuple[Metric, Metric]:
@@ -79,6 +80,7 @@ def fit_epochs(
     epochs: int,
     patience: int | None = None,
     score: Score = by_accuracy,
+    judge: Judge = lambda outputs: {},
     max_skipped: int = MAX_SKIPPED,
     due: Question = never,
     stop: Question = never,
@@ -99,6 +101,8 @@ def fit_epochs(
         epochs: at most so many, those of `progress` included.
         patience: None never to stop early.
         score: what "better" means.
+        judge: measures all outputs of the validation set together, as an average precision; what
+            it finds joins the means.
         max_skipped: so many steps in a row may be left out because they are not finite.
         due: asked about twice a second in an epoch, or after each longer step; if it says True,
             progress is yielded there and then, with `progress.steps` of the next epoch made.
@@ -136,7 +140,8 @@ def fit_epochs(
         if progress.steps == train_feed.steps:
             evaluated = eval_epoch(progress.state.eval_variables, stop)
             if evaluated is not None:
-                progress = _after_epoch(progress, means(evaluated[0]), score)
+                totals, outputs = evaluated
+                progress = _after_epoch(progress, means(totals) | judge(outputs), score)
         yield progress
         if stop():
             return

@@ -1,7 +1,10 @@
 """One training step and one evaluation step, as pure functions compiled once.
 
 train_step: (state, batch) -> (state, totals)
-eval_step:  (variables, batch) -> (totals, logits)
+eval_step:  (variables, batch) -> (totals, outputs)
+
+What goes into the model are the batch's images, or with `inputs` what else it has, as a detector
+that looks at its boxes while it learns; what comes out is one array, or a tree of them.
 
 `totals` are sums over the batch's real examples -- of the loss, of every metric, and of the
 examples themselves ("count") -- because only sums add up over batches; `means` divides, once.
@@ -29,24 +32,33 @@ from jaxvision.optim import Scalar, move_average
 from jaxvision.train.state import TrainState, Variables, combine
 
 Batch = dict[str, Array]  # "image" [b, h, w, c], "label", "mask" [b]; see jaxvision.data.batches
-Outputs = Float[Array, "b ..."]
+Logits = Float[Array, "b ..."]
+Outputs = PyTree[Array]  # logits, or a tree of arrays [b, ...]
 Loss = Callable[[Outputs, Batch], Float[Array, " b"]]  # one value an example
 Metrics = Callable[[Outputs, Batch], dict[str, Array]]  # the same, each under its name
 Normalize = Callable[[Num[Array, "b h w c"]], Float[Array, "b h w c"]]
 Augment = Callable[[Key[Array, ""], Batch], Batch]  # see jaxvision.augment
 View = Callable[[Float[Array, "b h w c"]], Float[Array, "b h w c"]]
+Inputs = Callable[[Float[Array, "b h w c"], Batch], PyTree]  # normalised images, batch -> inputs
+Answer = Callable[[Outputs], Outputs]
 Totals = dict[str, Float[Array, ""]]
 NOT_MEANS = ("count", "skipped")  # totals that are counts themselves
 
 
-def cross_entropy(logits: Outputs, batch: Batch) -> Float[Array, " b"]:
+def cross_entropy(logits: Logits, batch: Batch) -> Float[Array, " b"]:
     """The loss of a classifier with integer labels, or with a distribution over the classes."""
     return categorical_cross_entropy(logits, batch["label"], batch["mask"])
 
 
-def accuracy(logits: Outputs, batch: Batch) -> dict[str, Array]:
+def accuracy(logits: Logits, batch: Batch) -> dict[str, Array]:
     """The metrics of a classifier: {"accuracy": whether each example's largest logit is right}."""
     return {"accuracy": correct(logits, batch["label"])}
+
+
+def only_images(images: Float[Array, "b h w c"], batch: Batch) -> Float[Array, "b h w c"]:
+    """The inputs of a model of images."""
+    del batch
+    return images
 
 
 def make_train_step(
@@ -56,6 +68,7 @@ def make_train_step(
     metrics: Metrics = accuracy,
     normalize: Normalize = jnp.float32,
     *,
+    inputs: Inputs = only_images,
     augment: Augment | None = None,
     accumulate: int = 1,
     average_decay: Scalar = 0.999,
@@ -72,6 +85,8 @@ def make_train_step(
         loss: one value an example.
         metrics: what else to sum up over the examples; "loss" among them replaces the loss's own.
         normalize: what makes the model's input of a batch's pixels, inside the program.
+        inputs: what the model is given, if it is more than these images. It may draw from the
+            random stream "dropout".
         augment: changes a batch before that, at random: another key in every step.
         accumulate: the batch is gone through in so many parts, of which only one at a time needs
             memory. The gradient is the same; batch statistics are those of the parts.
@@ -86,17 +101,17 @@ def make_train_step(
         raise ValueError(f"`accumulate` must be at least 1, got {accumulate}.")
 
     def objective(params, batch_stats, frozen, batch, key, count):
-        (logits, _), updated = model.apply(
+        (outputs, _), updated = model.apply(
             _variables(params, batch_stats, frozen, gather),
-            normalize(batch["image"]),
+            inputs(normalize(batch["image"]), batch),
             train=True,
             mutable=["batch_stats"],
             rngs={"dropout": key},
         )
         if frozen is not None:
             _check_frozen(updated.get("batch_stats", {}), batch_stats)
-        losses = loss(logits, batch)
-        totals = _totals(losses, metrics(logits, batch), batch["mask"])
+        losses = loss(outputs, batch)
+        totals = _totals(losses, metrics(outputs, batch), batch["mask"])
         # Divided by the count of the whole batch, of which this may be a part.
         mean = jnp.sum(jnp.where(batch["mask"], losses, 0)) / jnp.maximum(count, 1)
         return mean, (totals, updated.get("batch_stats", {}))
@@ -137,24 +152,29 @@ def make_eval_step(
     metrics: Metrics = accuracy,
     normalize: Normalize = jnp.float32,
     *,
+    inputs: Inputs = only_images,
     views: Sequence[View] = (),
+    answer: Answer = lambda outputs: outputs,
 ) -> Callable[[Variables, Batch], tuple[Totals, Outputs]]:
     """Builds the step that measures and changes nothing; arguments as for `make_train_step`.
 
     Args:
         views: functions of the normalised images, as `mirrored`: the logits are the mean of those
             of the images and of each view of them.
+        answer: what is handed out in place of the outputs, which the loss is of.
     """
 
     @jax.jit
     def eval_step(variables: Variables, batch: Batch) -> tuple[Totals, Outputs]:
         images = normalize(batch["image"])
-        logits, _ = model.apply(variables, images, train=False)
+        outputs, _ = model.apply(variables, inputs(images, batch), train=False)
         for view in views:
-            logits += model.apply(variables, view(images), train=False)[0]
-        logits /= 1 + len(views)
-        totals = _totals(loss(logits, batch), metrics(logits, batch), batch["mask"])
-        return totals, logits
+            viewed, _ = model.apply(variables, inputs(view(images), batch), train=False)
+            outputs = jax.tree.map(jnp.add, outputs, viewed)
+        if views:
+            outputs = jax.tree.map(lambda sums: sums / (1 + len(views)), outputs)
+        totals = _totals(loss(outputs, batch), metrics(outputs, batch), batch["mask"])
+        return totals, answer(outputs)
 
     return eval_step
 

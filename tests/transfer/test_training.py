@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxvision.checkpoint import restore_checkpoint, save_checkpoint
-from jaxvision.classification.job import OPTIMIZERS
+from jaxvision.runs.optimizer import OPTIMIZERS
 from jaxvision.data import ResidentFeed, digits, load_resident
 from jaxvision.data.folds import stratified_folds
 from jaxvision.data.views import Subset

@@ -9,15 +9,14 @@ Everything that is wrong in it comes in one message.
 import difflib
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from jaxvision.classification.config import TrainConfig
 
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """The fields of `TrainConfig` that the file sets.
+def read_settings(path: Path, config: Callable[..., Any]) -> dict[str, Any]:
+    """The fields that the file sets of the configuration whose class `config` is.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -27,7 +26,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is no file: `--config` takes settings in JSON or TOML")
     settings = _read(path)
-    hints = get_type_hints(TrainConfig)
+    hints = get_type_hints(config)
     problems, values = [], {}
     for name, value in settings.items():
         if name not in hints:
@@ -39,7 +38,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         else:
             values[name] = Path(value) if value is not None and _is_path(hints[name]) else value
     try:
-        TrainConfig(**values)
+        config(**values)
     except ValueError as error:
         problems.append(str(error))
     if problems:

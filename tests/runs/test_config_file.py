@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jaxvision.classification.config import TrainConfig
-from jaxvision.classification.config_file import read_settings
+from jaxvision.runs.config_file import read_settings
 
 
 def write(folder, text, name="settings.toml"):
@@ -17,10 +17,10 @@ def write(folder, text, name="settings.toml"):
 def test_settings_are_read_from_toml_json_and_a_run(tmp_path):
     expected = {"learning_rate": 1e-3, "epochs": 5, "flip": True, "data": "folder:pets"}
     toml = 'learning_rate = 1e-3\nepochs = 5\nflip = true\ndata = "folder:pets"\n'
-    assert read_settings(write(tmp_path, toml)) == expected
-    assert read_settings(write(tmp_path, json.dumps(expected), "a.json")) == expected
+    assert read_settings(write(tmp_path, toml), TrainConfig) == expected
+    assert read_settings(write(tmp_path, json.dumps(expected), "a.json"), TrainConfig) == expected
     record = json.dumps({"config": expected, "versions": {}})
-    assert read_settings(write(tmp_path, record, "config.json")) == expected
+    assert read_settings(write(tmp_path, record, "config.json"), TrainConfig) == expected
 
 
 def test_all_that_is_wrong_comes_in_one_message(tmp_path):
@@ -35,7 +35,7 @@ def test_all_that_is_wrong_comes_in_one_message(tmp_path):
         nonsense = true
     """
     with pytest.raises(ValueError) as caught:
-        read_settings(write(tmp_path, text))
+        read_settings(write(tmp_path, text), TrainConfig)
     message = str(caught.value)
     for part in (
         "settings.toml",
@@ -53,10 +53,10 @@ def test_all_that_is_wrong_comes_in_one_message(tmp_path):
 
 def test_a_file_that_is_none_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.toml is no file"):
-        read_settings(tmp_path / "absent.toml")
+        read_settings(tmp_path / "absent.toml", TrainConfig)
     for name, text in (("a.toml", "epochs 5"), ("a.json", "{"), ("b.json", "[1]")):
         with pytest.raises(ValueError, match=name.replace(".", r"\.")):
-            read_settings(write(tmp_path, text, name))
+            read_settings(write(tmp_path, text, name), TrainConfig)
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "shift", "rotation", "mixup", "average_decay"])

@@ -6,11 +6,9 @@ from contextlib import contextmanager
 
 import jax
 
-from jaxvision.classification.config import TrainConfig
-
 
 @contextmanager
-def memory_explained(config: TrainConfig, image_shape: tuple[int, ...]) -> Iterator[None]:
+def memory_explained(batch_size: int, image_shape: tuple[int, ...]) -> Iterator[None]:
     """Turns XLA's RESOURCE_EXHAUSTED into what was asked for, and the ways to need less.
 
     Raises:
@@ -25,7 +23,7 @@ def memory_explained(config: TrainConfig, image_shape: tuple[int, ...]) -> Itera
         asked = f"{int(found.group(1)) / 1e9:,.1f} GB were asked for at once" if found else "full"
         height, width, channels = image_shape
         raise MemoryError(
-            f"the device's memory does not suffice: {asked}, for batches of {config.batch_size} "
+            f"the device's memory does not suffice: {asked}, for batches of {batch_size} "
             f"images of {height} x {width} x {channels}. Choose a smaller --batch-size or "
             "--image-size, or go through a batch in parts: --accumulate; or --remat where the "
             "network has it. What was saved is as it was"

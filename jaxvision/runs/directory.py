@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from jaxvision.classification.config import TrainConfig
 from jaxvision.names import lookup
 from jaxvision.train import run as files
 from jaxvision.train.lock import lock_run
@@ -46,14 +45,14 @@ def new_run(path: Path) -> Iterator[None]:
                 path.rmdir()
 
 
-def make_directory(config: TrainConfig, stack: ExitStack) -> Path:
-    """A new one of a name of its own, held until `stack` ends."""
-    path = files.make_numbered(Path("runs"), _name(config))
+def make_directory(data: str, model: str, stack: ExitStack) -> Path:
+    """A new one below runs/, named after what is learned on; held until `stack` ends."""
+    path = files.make_numbered(Path("runs"), _name(data, model))
     stack.enter_context(lock_run(path))
     return path
 
 
-def _name(config: TrainConfig) -> str:
-    kind, _, rest = config.data.partition(":")
-    data = Path(rest).resolve().name if kind == "folder" else rest or kind
-    return re.sub(r"[^\w.-]+", "-", f"{data}-{config.model}")
+def _name(data: str, model: str) -> str:
+    kind, _, rest = data.partition(":")
+    name = rest or kind if kind == "tfds" or not rest else Path(rest).resolve().name
+    return re.sub(r"[^\w.-]+", "-", f"{name}-{model}")
