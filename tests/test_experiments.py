@@ -20,8 +20,8 @@ from experiments import (
 )
 from jaxvision import optim
 from jaxvision.classification.config import TrainConfig
-from jaxvision.runs.optimizer import OPTIMIZERS
 from jaxvision.models.lenet import LeNet5
+from jaxvision.runs.optimizer import OPTIMIZERS
 from jaxvision.train.state import init_state
 from jaxvision.train.step import make_train_step
 

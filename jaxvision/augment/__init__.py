@@ -1,6 +1,7 @@
 """Data augmentation inside the compiled program: pure functions of a key and an example.
 
     geometry   horizontal_flip, vertical_flip, alternating_flip, pad_and_crop, random_affine
+    objects    random_object_crop: a window of them, stretched to the image's size
     erasing    cutout, random_erasing
     colour     color_jitter
     mixing     mixup, cutmix: of batches
@@ -30,6 +31,7 @@ from jaxvision.augment.example import (
 )
 from jaxvision.augment.flip import alternating_flip, horizontal_flip, vertical_flip
 from jaxvision.augment.mix import cutmix, mixup, partners
+from jaxvision.augment.object_crop import random_object_crop
 
 __all__ = [
     "Augmentation",
@@ -54,5 +56,6 @@ __all__ = [
     "per_example",
     "random_affine",
     "random_erasing",
+    "random_object_crop",
     "vertical_flip",
 ]

@@ -9,27 +9,17 @@ runs/digits-lenet5         what a run has come to
 
 import dataclasses
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import jax
+from typing import Any
 
 from jaxvision.classification.beginning import Pretraining
 from jaxvision.classification.classifier import load_classifier
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.record import options_of, read_config
-from jaxvision.models import MODELS
-from jaxvision.names import lookup
 from jaxvision.ops.normalization import Normalization
-from jaxvision.pretrained import KNOWN, Pretrained, known_for, load_pretrained
+from jaxvision.pretrained import known_for, load_pretrained
+from jaxvision.pretrained.channel_order import for_rgb
+from jaxvision.pretrained.named import parse_named
 from jaxvision.train import run as files
-
-
-class Named(NamedTuple):
-    """What `pretrained` says, taken apart."""
-
-    model: str
-    weights: str | None
-    file: Path | None
 
 
 def follow_pretrained(config: TrainConfig) -> TrainConfig:
@@ -47,7 +37,7 @@ def follow_pretrained(config: TrainConfig) -> TrainConfig:
         asked, model = config.pretrained, own.model
         size = height if height == width else None
     else:
-        named = _parse(config.pretrained)
+        named = parse_named(config.pretrained)
         known = known_for(named.model).get(named.weights)
         asked, model = ":".join(str(part) for part in named if part is not None), named.model
         channels = 3 if known else config.channels or 3
@@ -82,7 +72,7 @@ def load_pretraining(config: TrainConfig) -> Pretraining:
         classifier = load_classifier(Path(config.pretrained))
         options = options_of(_record(config))
         return Pretraining(classifier.variables, classifier.normalization, options)
-    named = _parse(config.pretrained)
+    named = parse_named(config.pretrained)
     found = load_pretrained(
         named.model,
         named.weights,
@@ -105,51 +95,3 @@ def is_run(pretrained: str) -> bool:
 
 def _record(config: TrainConfig) -> dict[str, Any]:
     return files.read_config(Path(config.pretrained))
-
-
-def _parse(pretrained: str) -> Named:
-    model, _, rest = pretrained.partition(":")
-    if model not in MODELS:
-        if Path(pretrained).exists() or "/" in pretrained:
-            raise ValueError(
-                f"`pretrained` must be a run, or a network and its weights, got {pretrained}, "
-                f"which is no run: it has no {files.CONFIG}. For a file of weights, write "
-                "MODEL:FILE"
-            )
-        lookup("pretrained", model, dict.fromkeys(known.model for known in KNOWN))
-    if not rest:
-        known = known_for(model)
-        if not known:
-            lookup("pretrained", model, dict.fromkeys(known.model for known in KNOWN))
-        return Named(model, next(iter(known)), None)
-    weights, _, file = rest.partition(":")
-    if file and weights in known_for(model):
-        return Named(model, weights, _there(Path(file)))
-    if rest in known_for(model):
-        return Named(model, rest, None)
-    if Path(rest).exists() or "/" in rest or "." in rest:
-        return Named(model, None, _there(Path(rest)))
-    return Named(model, lookup("weights", rest, known_for(model)).weights, None)
-
-
-def _there(file: Path) -> Path:
-    if not file.exists():
-        raise FileNotFoundError(f"{file} does not exist: `pretrained` names it for its weights")
-    return file
-
-
-def for_rgb(found: Pretrained) -> Pretrained:
-    """With a first convolution for RGB, where the weights are for BGR."""
-    preprocessing = found.preprocessing
-    if preprocessing.channels == "RGB":
-        return found
-    params = jax.tree.map(
-        lambda x: x[:, :, ::-1] if x.ndim == 4 and x.shape[2] == 3 else x,
-        found.variables["params"],
-    )
-    return found._replace(
-        variables=found.variables | {"params": params},
-        preprocessing=preprocessing._replace(
-            mean=preprocessing.mean[::-1], std=preprocessing.std[::-1], channels="RGB"
-        ),
-    )

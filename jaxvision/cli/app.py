@@ -5,14 +5,16 @@ Everything that needs JAX is imported by the sub-command that uses it: `--help` 
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
 from jaxvision.classification import config as options
 from jaxvision.classification.sweep_config import Sweep
 from jaxvision.cli.painting import learn_style, style_or_apply
-from jaxvision.cli.training import sweep_or_resume, train_or_resume
+from jaxvision.cli.training import detect_or_resume, sweep_or_resume, task_of, train_or_resume
+from jaxvision.cli.using import evaluate, features, predict
+from jaxvision.detection import config as detection
 from jaxvision.style import config as style_options
 
 DESCRIPTION = "A functional deep-learning toolkit for vision in JAX."
@@ -22,21 +24,22 @@ USAGE_ERRORS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryErr
 
 ContentPicture = Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="CONTENT")]
 StylePictures = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="STYLE...")]
-Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 
 
-def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.SubcommandApp:
+def make_app(
+    *, all_options: bool, given: frozenset[str], task: str = "classification"
+) -> tyro.extras.SubcommandApp:
     """All commands.
 
     Args:
         all_options: whether the help of `train` has all options, or those that matter most.
         given: the options on the command line: one may be given the value that it has by default.
+        task: what `train` trains, which decides its options.
     """
     app = tyro.extras.SubcommandApp()
     group = tyro.conf.OmitArgPrefixes if all_options else tyro.conf.Suppress
 
-    @app.command
-    def train(
+    def train_classifier(
         main: Annotated[options.Main, tyro.conf.arg(name="")],
         reading: Annotated[options.Data, group],
         transfer: Annotated[options.Transfer, group],
@@ -44,6 +47,7 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
         training: Annotated[options.Training, group],
         compute: Annotated[options.Compute, group],
         record: Annotated[options.Record, group],
+        task: str = "classification",
         config: Path | None = None,
         resume: str = "never",
         allow_changed: tuple[str, ...] = (),
@@ -51,8 +55,10 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
         """Train an image classifier, test it, and keep everything in a run's directory.
 
         --help-all shows the other options: data, transfer, augmentation, training, compute, record.
+        `--task detection --help` shows those of detectors.
 
         Args:
+            task: classification, or detection: images with boxes.
             config: Settings from a file, JSON or TOML, by the options' names; options win.
             resume: RUN: go on with the run in this directory, by its own configuration. Or what to
                 do if --out holds a run: never or must go on with it, or auto: if there is one.
@@ -61,6 +67,37 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
         groups = (main, reading, transfer, augmentation, training, compute, record)
         values = {name: value for group in groups for name, value in vars(group).items()}
         train_or_resume(options.TrainConfig(**values), given, config, resume, allow_changed)
+
+    def train_detector(
+        main: Annotated[detection.Main, tyro.conf.arg(name="")],
+        reading: Annotated[detection.Data, group],
+        detector: Annotated[detection.Detector, group],
+        augmentation: Annotated[detection.Augmentation, group],
+        training: Annotated[detection.Training, group],
+        compute: Annotated[detection.Compute, group],
+        record: Annotated[detection.Record, group],
+        task: str = "detection",
+        config: Path | None = None,
+        resume: str = "never",
+        allow_changed: tuple[str, ...] = (),
+    ) -> None:
+        """Train a detector of objects, test it, and keep everything in a run's directory.
+
+        --help-all shows the other options: data, detector, augmentation, training, compute, record.
+
+        Args:
+            task: detection; without it, classification.
+            config: Settings from a file, JSON or TOML, by the options' names; options win.
+            resume: RUN: go on with the run in this directory, by its own configuration. Or what to
+                do if --out holds a run: never or must go on with it, or auto: if there is one.
+            allow_changed: Settings in which the run may differ from what it began with.
+        """
+        groups = (main, reading, detector, augmentation, training, compute, record)
+        values = {name: value for group in groups for name, value in vars(group).items()}
+        detect_or_resume(detection.DetectConfig(**values), given, config, resume, allow_changed)
+
+    trains = {"classification": train_classifier, "detection": train_detector}
+    app.command(trains[task], name="train")
 
     @app.command
     def sweep(
@@ -110,81 +147,6 @@ def make_app(*, all_options: bool, given: frozenset[str]) -> tyro.extras.Subcomm
     for command in (learn_style, evaluate, predict, features, models, summary):
         app.command(command)
     return app
-
-
-def evaluate(
-    run: Run,
-    data: str | None = None,
-    part: Literal["train", "validation", "test"] = "test",
-) -> None:
-    """Measure a trained classifier: loss, accuracy, and precision and recall of each class.
-
-    Args:
-        run: The directory that `jaxvision train` made.
-        data: Another data set with the same classes: digits, folder:PATH or tfds:NAME.
-        part: Which part of the data.
-    """
-    from jaxvision.classification.classifier import evaluate as measure
-    from jaxvision.classification.report import show_evaluation
-
-    show_evaluation(*measure(run, data, part), title=f"{run} on {data or 'its data'}: {part}")
-
-
-def predict(
-    run: Run,
-    images: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="IMAGE...")],
-    top: int = 5,
-) -> None:
-    """Name the most probable classes of images.
-
-    Args:
-        run: The directory that `jaxvision train` made.
-        images: Image files of any size and kind.
-        top: How many classes to name.
-    """
-    from jaxvision.classification import classifier
-
-    if not images:
-        raise ValueError("`IMAGE...` is empty: name at least one image file")
-    if top < 1:
-        raise ValueError(f"`--top` must be at least 1, got {top}")
-    answers = classifier.predict(classifier.load_classifier(run), images, top)
-    for path, answer in zip(images, answers, strict=True):
-        print(path)
-        for name, probability in answer:
-            print(f"  {100 * probability:6.2f} %  {name}")
-
-
-def features(
-    pretrained: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NETWORK")],
-    data: str = "digits",
-    feature: str | None = None,
-    pool: Literal["average", "max", "both", "spatial"] = "average",
-    unit_length: bool = True,
-    folds: int = 5,
-    image_size: int | None = None,
-    data_dir: Path | None = None,
-    out: Path | None = None,
-) -> None:
-    """Compute what a network that has learned makes of images, and compare classifiers on it.
-
-    Args:
-        pretrained: vgg16, MODEL:WEIGHTS, MODEL:FILE, or the directory of a run.
-        data: digits, folder:PATH or tfds:NAME.
-        feature: Of the network, as stage3 or relu5_3; by default the last.
-        pool: What becomes of a feature that has a height and a width.
-        unit_length: Divide the features of each image by their length.
-        folds: Of the cross-validation that chooses the setting of each classifier.
-        image_size: Bring images to so many pixels a side; by default as the network has learned.
-        data_dir: Where TensorFlow Datasets are. By default ~/tensorflow_datasets.
-        out: Write the features into this new file, .npz.
-    """
-    from jaxvision.classification.report import show_features
-
-    config = options.TrainConfig(
-        pretrained=pretrained, data=data, image_size=image_size, data_dir=data_dir
-    )
-    show_features(config, feature, pool, unit_length=unit_length, folds=folds, out=out)
 
 
 def models() -> None:
@@ -245,11 +207,13 @@ def main() -> int:
     """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
-    app = make_app(
-        all_options=not {"-h", "--help"} & set(arguments), given=_named_options(arguments)
-    )
-    arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
     try:
+        app = make_app(
+            all_options=not {"-h", "--help"} & set(arguments),
+            given=_named_options(arguments),
+            task=task_of(arguments) if arguments[:1] == ["train"] else "classification",
+        )
+        arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
         app.cli(args=arguments, prog="jaxvision", description=DESCRIPTION)
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -1,12 +1,20 @@
 """What `jaxvision train` and `jaxvision sweep` do with their options."""
 
 import dataclasses
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from jaxvision.classification import config as options
 from jaxvision.classification.sweep_config import Sweep
+from jaxvision.detection.config import DetectConfig
+from jaxvision.names import lookup
 from jaxvision.runs.config import FREE
+
+TASKS = ("classification", "detection")
+
+Config: TypeAlias = options.TrainConfig | DetectConfig
 
 
 def train_or_resume(
@@ -33,21 +41,79 @@ def train_or_resume(
     _start_processes(config)
     _check_model(config, given)
 
-    from jaxvision.classification import record, training
     from jaxvision.classification.pretraining import follow_pretrained
+    from jaxvision.classification.record import read_config
+    from jaxvision.classification.training import train
+
+    # As the run's own was: "vgg16" is "vgg16:lpips".
+    _run(config, given, resume, allow_changed, train, read_config, follow_pretrained)
+
+
+def detect_or_resume(
+    config: DetectConfig,
+    given: frozenset[str],
+    settings: Path | None,
+    resume: str,
+    allow_changed: tuple[str, ...],
+) -> None:
+    """Trains a new detector, or goes on with one; arguments and errors as `train_or_resume`."""
+    if settings is not None:
+        config, given = _with_settings(config, given, settings)
+    _start_processes(config)
+
+    from jaxvision.detection.record import read_config
+    from jaxvision.detection.training import follow_pretrained, train_detector
+
+    _run(config, given, resume, allow_changed, train_detector, read_config, follow_pretrained)
+
+
+def task_of(arguments: Sequence[str]) -> str:
+    """What `jaxvision train` shall train: as --task says, or the run that is gone on with.
+
+    Raises:
+        ValueError: if there is no such task.
+    """
+    said = dict.fromkeys(("--task", "--resume"), "")
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if name in said:
+            said[name] = value if equals else following
+    if said["--task"]:
+        lookup("--task", said["--task"], dict.fromkeys(TASKS))
+        return said["--task"]
+    return task_of_run(Path(said["--resume"])) if said["--resume"] else TASKS[0]
+
+
+def task_of_run(run: Path) -> str:
+    """The task of the run in `run`; of what is no run, or a damaged one, the first: whoever reads
+    it then says what is wrong."""
+    try:
+        task = json.loads((run / "config.json").read_text()).get("task", TASKS[0])
+    except (OSError, ValueError, AttributeError):
+        return TASKS[0]
+    return task if task in TASKS else TASKS[0]
+
+
+def _run(
+    config: Config,
+    given: frozenset[str],
+    resume: str,
+    allow_changed: tuple[str, ...],
+    train: Callable[..., Path],
+    read_config: Callable[[Path], Config],
+    follow_pretrained: Callable[[Config], Config],
+) -> None:
+    """Trains by `train`, in the run that `resume` says, which `read_config` reads."""
     from jaxvision.train.interruption import Interruption
 
     with Interruption() as interruption:
         if resume in ("never", "auto", "must"):
-            training.train(
-                config, resume=resume, allow_changed=allow_changed, interruption=interruption
-            )
+            train(config, resume=resume, allow_changed=allow_changed, interruption=interruption)
             return
         run = Path(resume)
-        own = record.read_config(run)
-        config = follow_pretrained(config)  # as the run's own was: "vgg16" is "vgg16:lpips"
-        changed = _given_changes(config, given, own, run, allow_changed)
-        training.train(
+        own = read_config(run)
+        changed = _given_changes(follow_pretrained(config), given, own, run, allow_changed)
+        train(
             dataclasses.replace(own, **changed, out=run),
             resume="auto",
             allow_changed=allow_changed,
@@ -101,20 +167,18 @@ def _check_model(config: options.TrainConfig, given: frozenset[str]) -> None:
 
 
 def _with_settings(
-    config: options.TrainConfig, given: frozenset[str], settings: Path
-) -> tuple[options.TrainConfig, frozenset[str]]:
+    config: Config, given: frozenset[str], settings: Path
+) -> tuple[Config, frozenset[str]]:
     """The configuration with what a file sets and the command line does not; all that is set."""
     from jaxvision.runs.config_file import read_settings
 
     read = {
-        name: v
-        for name, v in read_settings(settings, options.TrainConfig).items()
-        if name not in given
+        name: v for name, v in read_settings(settings, type(config)).items() if name not in given
     }
     return dataclasses.replace(config, **read), given | frozenset(read)
 
 
-def _start_processes(config: options.TrainConfig) -> None:
+def _start_processes(config: Config) -> None:
     """Joins the processes of one computation, before JAX looks for devices."""
     given = (config.coordinator, config.processes, config.process_id)
     if given == (None, None, None):
@@ -135,9 +199,9 @@ def _start_processes(config: options.TrainConfig) -> None:
 
 
 def _given_changes(
-    config: options.TrainConfig,
+    config: Config,
     given: frozenset[str],
-    own: options.TrainConfig,
+    own: Config,
     run: Path,
     allowed: tuple[str, ...],
 ) -> dict[str, Any]:

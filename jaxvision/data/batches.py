@@ -30,7 +30,7 @@ from jaxtyping import Array, PyTree
 
 from jaxvision.data.order import epoch_order, steps_of
 from jaxvision.data.placement import Placement
-from jaxvision.data.sources import Source, describe_items, read_items
+from jaxvision.data.sources import Examples, describe_items, read_items
 
 Batch = dict[str, Array]
 
@@ -82,7 +82,7 @@ class Feed(Protocol):
 
 
 def open_feed(
-    source: Source,
+    source: Examples,
     batch_size: int,
     *,
     seed: int | None,
@@ -115,7 +115,7 @@ def open_feed(
     )
 
 
-def load_resident(source: Source) -> dict[str, np.ndarray]:
+def load_resident(source: Examples) -> dict[str, np.ndarray]:
     """All of a source as arrays, {"image": uint8 [n, h, w, c], "label": int32 [n], ...}.
 
     Raises:
@@ -163,7 +163,7 @@ class ResidentFeed:
         *,
         seed: int | None,
         mesh: Mesh | None = None,
-        described_by: Source | None = None,
+        described_by: Examples | None = None,
     ):
         """Copies `arrays` (`load_resident`) to the device; of a mesh, to each of its devices.
 

@@ -1,8 +1,8 @@
 """A source is a data set one can index: its labels are known at once, its images when asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, SupportsIndex, TypedDict, runtime_checkable
+from typing import Any, Protocol, SupportsIndex, TypedDict, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, Int32, UInt8
@@ -15,6 +15,15 @@ from jaxvision.names import lookup
 class Item(TypedDict):
     image: UInt8[np.ndarray, "h w c"]
     label: int  # an index into the source's `classes`
+
+
+@runtime_checkable
+class Examples(Protocol):
+    """What batches are made of: items with an "image", and the same arrays beside it in each."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: SupportsIndex) -> Mapping[str, Any]: ...
 
 
 @runtime_checkable
@@ -39,14 +48,14 @@ class Source(Protocol):
     def __getitem__(self, index: SupportsIndex) -> Item: ...
 
 
-def read_items(source: Source, indices: Sequence[int]) -> list[Item]:
+def read_items(source: Examples, indices: Sequence[int]) -> list[Any]:
     """The items at `indices`: in one call if the source has `__getitems__`, which is faster."""
     at_once = getattr(source, "__getitems__", None)
     return at_once(indices) if at_once else [source[i] for i in indices]
 
 
 def describe_items(
-    source: Source | None, rows: Sequence[int] | Int[np.ndarray, " n"], most: int = 3
+    source: Examples | None, rows: Sequence[int] | Int[np.ndarray, " n"], most: int = 3
 ) -> str:
     """The names of some items for a message: as the source describes them, or by their numbers."""
     describe = getattr(source, "describe", "item {}".format)

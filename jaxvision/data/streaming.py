@@ -24,7 +24,7 @@ from jaxtyping import Array
 from jaxvision.data.batches import Batch, Piece, check_batch_size, check_shape, item_types
 from jaxvision.data.order import epoch_order, steps_of
 from jaxvision.data.placement import Placement
-from jaxvision.data.sources import Source, describe_items
+from jaxvision.data.sources import Examples, describe_items
 
 BATCHES_AHEAD = 4
 OWN = {"mask": np.bool_, "row": np.int32, "epoch": np.int32}  # what the feed adds to an item
@@ -38,7 +38,7 @@ class StreamingFeed:
 
     def __init__(
         self,
-        source: Source,
+        source: Examples,
         batch_size: int,
         *,
         seed: int | None,
@@ -167,7 +167,7 @@ class _Examples:
     Random access, as grain wants it.
     """
 
-    def __init__(self, source: Source, order: _Order, shape: tuple[int, ...], start: int):
+    def __init__(self, source: Examples, order: _Order, shape: tuple[int, ...], start: int):
         self.source, self.order, self.shape, self.start = source, order, shape, start
         self.steps = steps_of(*order.arguments[:2])
 

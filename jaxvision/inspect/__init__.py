@@ -25,12 +25,15 @@ if TYPE_CHECKING:
         pool_output_size,
         receptive_field,
     )
+    from jaxvision.inspect.boxes import draw_boxes, plot_boxes
     from jaxvision.inspect.confusion import plot_confusion
     from jaxvision.inspect.curves import plot_curves
+    from jaxvision.inspect.detection_errors import plot_errors
     from jaxvision.inspect.diagram import plot_network
     from jaxvision.inspect.features import Feature, Summary
     from jaxvision.inspect.mistakes import plot_mistakes
     from jaxvision.inspect.normalization_axes import plot_normalization_axes
+    from jaxvision.inspect.precision_recall import plot_precision_recall
     from jaxvision.inspect.summary import summarize, summarize_model
 
 __all__ = [
@@ -40,11 +43,15 @@ __all__ = [
     "conv_output_size",
     "conv_parameters",
     "dense_parameters",
+    "draw_boxes",
+    "plot_boxes",
     "plot_confusion",
     "plot_curves",
+    "plot_errors",
     "plot_mistakes",
     "plot_network",
     "plot_normalization_axes",
+    "plot_precision_recall",
     "pool_output_size",
     "receptive_field",
     "summarize",
@@ -53,6 +60,8 @@ __all__ = [
 _MODULES = {
     "Feature": "features",
     "Summary": "features",
+    "draw_boxes": "boxes",
+    "plot_errors": "detection_errors",
     "plot_network": "diagram",
     "summarize": "summary",
     "summarize_model": "summary",

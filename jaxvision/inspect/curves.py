@@ -13,11 +13,15 @@ from jaxvision.inspect.picture import SMALL, Picture, house_style
 
 # Okabe & Ito's blue and vermilion: told apart with every common colour blindness.
 _PARTS = {"train": "#0072B2", "validation": "#D55E00"}
-_METRICS = ("loss", "accuracy")
+_TITLES = {"accuracy": "Accuracy (%)", "mAP": "Mean average precision (%)"}
 
 
 @house_style
-def plot_curves(history: Sequence[Mapping[str, Any]], best_epoch: int | None = None) -> Picture:
+def plot_curves(
+    history: Sequence[Mapping[str, Any]],
+    best_epoch: int | None = None,
+    share: str = "accuracy",
+) -> Picture:
     """Draws loss and accuracy over the epochs, training beside validation.
 
     The loss gets a logarithmic axis where it spans more than a decade. Values that are not finite
@@ -27,25 +31,29 @@ def plot_curves(history: Sequence[Mapping[str, Any]], best_epoch: int | None = N
         history: one entry an epoch, in order: `{"epoch": 1, "train": {"loss": 0.7, "accuracy":
             0.6}, "validation": {...}}`, accuracies as fractions.
         best_epoch: the epoch to mark with a vertical line, numbered as in `history`.
+        share: what is drawn beside the loss, "accuracy" or "mAP". Of a detector, whose parts do
+            not both have both, what there is is drawn.
 
     Raises:
         ValueError: if `history` is empty, out of order or lacks a value, if an accuracy is outside
             [0, 1], or if `best_epoch` is not in `history`.
     """
-    epochs, curves = _read_history(history)
+    epochs, curves = _read_history(history, share)
+    panel_of = ("loss", share)
     if best_epoch is not None and best_epoch not in epochs:
         raise ValueError(
             f"`best_epoch` must be an epoch of `history`, which has {epochs[0]} to {epochs[-1]}, "
             f"got {best_epoch}: pass the value of its `epoch`, not its place in the list."
         )
     figure = Picture(figsize=(10, 4))
-    panels = {m: figure.place(0.8 + 5 * i, 0.6, 4.0, 2.8) for i, m in enumerate(_METRICS)}
+    panels = {m: figure.place(0.8 + 5 * i, 0.6, 4.0, 2.8) for i, m in enumerate(panel_of)}
     for (part, metric), y in curves.items():
-        y = 100 * y if metric == "accuracy" else y
+        y = 100 * y if metric == share else y
         marker = "o" if len(epochs) <= 20 else ""  # a single point has no line
         panels[metric].plot(epochs, y, marker=marker, lw=1.8, ms=4, color=_PARTS[part], label=part)
     for metric, axes in panels.items():
-        missing = sum(int(np.isnan(curves[part, metric]).sum()) for part in _PARTS)
+        drawn = [y for (_, of), y in curves.items() if of == metric]
+        missing = sum(int(np.isnan(y).sum()) for y in drawn)
         axes.set_xlabel("epoch" + (f" ({missing} values not finite)" if missing else ""))
         axes.xaxis.set_major_locator(
             MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
@@ -60,18 +68,20 @@ def plot_curves(history: Sequence[Mapping[str, Any]], best_epoch: int | None = N
                 xycoords=axes.get_xaxis_transform(), textcoords="offset points",
             )  # fmt: skip
     panels["loss"].set_title("Loss", loc="left", pad=24)
-    panels["accuracy"].set_title("Accuracy (%)", loc="left", pad=24)
+    panels[share].set_title(_TITLES[share], loc="left", pad=24)
     beside_title = ScaledTranslation(0, 23 / 72, figure.dpi_scale_trans)
-    panels["accuracy"].legend(
+    with_both = panels[share if ("train", share) in curves else "loss"]
+    with_both.legend(
         loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderpad=0,
-        borderaxespad=0, bbox_transform=panels["accuracy"].transAxes + beside_title,
+        borderaxespad=0, bbox_transform=with_both.transAxes + beside_title,
     )  # fmt: skip
-    _scale_losses(panels["loss"], np.concatenate([curves[part, "loss"] for part in _PARTS]))
-    _scale_accuracies(panels["accuracy"])
+    losses = [y for (_, metric), y in curves.items() if metric == "loss"]
+    _scale_losses(panels["loss"], np.concatenate(losses))
+    _scale_accuracies(panels[share])
     return figure
 
 
-def _read_history(history) -> tuple[list[int], dict[tuple[str, str], np.ndarray]]:
+def _read_history(history, share: str) -> tuple[list[int], dict[tuple[str, str], np.ndarray]]:
     """The epochs, and the values of each (part, metric), NaN where they are not finite."""
     if not history:
         raise ValueError("`history` must hold at least one epoch, got none: train first.")
@@ -79,7 +89,8 @@ def _read_history(history) -> tuple[list[int], dict[tuple[str, str], np.ndarray]
         epochs = [int(entry["epoch"]) for entry in history]
         curves = {
             (part, metric): np.array([float(entry[part][metric]) for entry in history])
-            for part, metric in itertools.product(_PARTS, _METRICS)
+            for part, metric in itertools.product(_PARTS, ("loss", share))
+            if share == "accuracy" or metric in history[0][part]
         }
     except KeyError as error:
         raise ValueError(
@@ -94,9 +105,9 @@ def _read_history(history) -> tuple[list[int], dict[tuple[str, str], np.ndarray]
             )
     for (part, metric), y in curves.items():
         y[~np.isfinite(y)] = np.nan
-        if metric == "accuracy" and (outside := (y < 0) | (y > 1)).any():
+        if metric == share and (outside := (y < 0) | (y > 1)).any():
             raise ValueError(
-                f"`history` must have accuracies in [0, 1], got {y[outside][0]:g} for {part}: "
+                f"`history` must have each {share} in [0, 1], got {y[outside][0]:g} for {part}: "
                 "pass fractions, not per cent."
             )
     return epochs, curves

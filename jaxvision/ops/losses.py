@@ -49,6 +49,15 @@ def squared_error(
     return jnp.sum(_as_rows(difference) ** 2, axis=1)
 
 
+def smooth_l1(difference: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """0.5 d^2 where |d| < 1, |d| - 0.5 elsewhere, of each component: what a box is fitted by.
+
+    Girshick, "Fast R-CNN", ICCV 2015, equation 3: the gradient is at most 1, however far off.
+    """
+    distance = jnp.abs(difference)
+    return jnp.where(distance < 1, 0.5 * difference**2, distance - 0.5)
+
+
 def binary_cross_entropy(
     logits: Float[Array, " b"] | Float[Array, "b d"],
     targets: Float[Array, " b"] | Float[Array, "b d"] | Int[Array, " b"] | Int[Array, "b d"],

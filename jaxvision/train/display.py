@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+SHARES = ("accuracy", "mAP")  # what is shown in per cent
+
 
 class Bar:
     """The progress bar of a run; on what is no terminal, nothing."""
@@ -61,13 +63,11 @@ class Display:
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     def epoch(self, record: dict, epochs: int, *, best: bool, speed: str = "") -> None:
-        """One aligned line: losses, accuracies, and a star where validation was the best so far."""
-        train, validation = record["train"], record["validation"]
+        """One aligned line: what was measured, and a star where validation was the best so far."""
+        train, validation = _shown(record["train"]), _shown(record["validation"])
         self.note(
             f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}"
-            f"   train loss {train['loss']:7.4f}  accuracy {100 * train['accuracy']:6.2f} %"
-            f"   validation loss {validation['loss']:7.4f}"
-            f"  accuracy {100 * validation['accuracy']:6.2f} % {'*' if best else ' '}"
+            f"   train {train}   validation {validation} {'*' if best else ' '}"
             f"{f'  {speed}' if speed else ''}{_skipped(record)}".rstrip()
         )
 
@@ -80,6 +80,13 @@ class Display:
         for row in rows:
             table.add_row(*row)
         self.console.print(table)
+
+
+def _shown(measured: dict[str, float]) -> str:
+    """The loss and what is a share; the parts of a loss are in the files."""
+    loss = [f"loss {measured['loss']:7.4f}"] if "loss" in measured else []
+    shares = [f"{name} {100 * measured[name]:6.2f} %" for name in SHARES if name in measured]
+    return "  ".join(loss + shares)
 
 
 def _skipped(record: dict) -> str:

@@ -111,7 +111,7 @@ def make_train_step(
         if frozen is not None:
             _check_frozen(updated.get("batch_stats", {}), batch_stats)
         losses = loss(outputs, batch)
-        totals = _totals(losses, metrics(outputs, batch), batch["mask"])
+        totals = _totals({"loss": losses, **metrics(outputs, batch)}, batch["mask"])
         # Divided by the count of the whole batch, of which this may be a part.
         mean = jnp.sum(jnp.where(batch["mask"], losses, 0)) / jnp.maximum(count, 1)
         return mean, (totals, updated.get("batch_stats", {}))
@@ -148,7 +148,7 @@ def make_train_step(
 
 def make_eval_step(
     model: nn.Module,
-    loss: Loss = cross_entropy,
+    loss: Loss | None = cross_entropy,
     metrics: Metrics = accuracy,
     normalize: Normalize = jnp.float32,
     *,
@@ -159,6 +159,8 @@ def make_eval_step(
     """Builds the step that measures and changes nothing; arguments as for `make_train_step`.
 
     Args:
+        loss: None where there is none without learning, as for a detector that learns from a draw
+            of what it proposes.
         views: functions of the normalised images, as `mirrored`: the logits are the mean of those
             of the images and of each view of them.
         answer: what is handed out in place of the outputs, which the loss is of.
@@ -173,7 +175,8 @@ def make_eval_step(
             outputs = jax.tree.map(jnp.add, outputs, viewed)
         if views:
             outputs = jax.tree.map(lambda sums: sums / (1 + len(views)), outputs)
-        totals = _totals(loss(outputs, batch), metrics(outputs, batch), batch["mask"])
+        losses = {} if loss is None else {"loss": loss(outputs, batch)}
+        totals = _totals({**losses, **metrics(outputs, batch)}, batch["mask"])
         return totals, answer(outputs)
 
     return eval_step
@@ -261,9 +264,9 @@ def _split(batch: Batch, parts: int) -> Batch:
     return jax.tree.map(lambda x: jnp.moveaxis(x.reshape(-1, parts, *x.shape[1:]), 1, 0), batch)
 
 
-def _totals(losses: Array, metrics: dict[str, Array], mask: Array) -> Totals:
+def _totals(values: dict[str, Array], mask: Array) -> Totals:
     def masked_sum(values: PyTree) -> PyTree:
         return jnp.sum(jnp.where(mask, values, 0), dtype=jnp.float32)
 
-    sums = {name: masked_sum(values) for name, values in {"loss": losses, **metrics}.items()}
+    sums = {name: masked_sum(one) for name, one in values.items()}
     return sums | {"count": jnp.sum(mask, dtype=jnp.float32)}

@@ -19,6 +19,7 @@ from jaxvision.augment import (
     per_example,
     random_affine,
     random_erasing,
+    random_object_crop,
     vertical_flip,
 )
 from tests.augment.made_up import batch, photo, scene
@@ -40,6 +41,8 @@ MAKERS = {
     "random_erasing": (random_erasing, 1.0, F),
     "random_erasing_fill": (partial(random_erasing, fill=9.0), 1.0, F),
     "erased_area": (lambda s: random_erasing(1.0, (s, s), fill=0.0), 0.3, F),
+    "object_crop": (random_object_crop, 1.0, F),
+    "zoom_out": (lambda s: random_object_crop(1.0, (1.0, jnp.exp(s)), fill=7.0), 1.0, F),
     "brightness": (lambda s: color_jitter(brightness=s), 0.5, F),
     "contrast": (lambda s: color_jitter(contrast=s), 0.5, F),
     "saturation": (lambda s: color_jitter(saturation=s), 0.5, F),

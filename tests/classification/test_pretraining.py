@@ -11,12 +11,13 @@ import pytest
 from rich.console import Console
 
 from jaxvision.classification.config import TrainConfig
-from jaxvision.classification.pretraining import follow_pretrained, for_rgb
+from jaxvision.classification.pretraining import follow_pretrained
 from jaxvision.classification.record import options_of
 from jaxvision.classification.training import train
 from jaxvision.models import make_model
 from jaxvision.ops.normalization import Normalization
 from jaxvision.pretrained import Preprocessing, Pretrained
+from jaxvision.pretrained.channel_order import for_rgb
 from jaxvision.pretrained.preprocessing import CAFFE
 
 IDENTITY = Normalization((0.0,), (1.0,))

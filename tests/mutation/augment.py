@@ -13,6 +13,7 @@ TESTS = {
     "erase": ["tests/augment/test_erase.py"],
     "color": ["tests/augment/test_color.py"],
     "mix": ["tests/augment/test_mix.py", ARGUMENTS],
+    "object_crop": ["tests/augment/test_object_crop.py"],
 }
 
 MUTANTS = {
@@ -156,5 +157,18 @@ MUTANTS = {
         ),
         ("if labels.shape[1] != classes:", "if False:"),
         ("jnp.ones(len(images), bool)", "jnp.zeros(len(images), bool)"),
+    ],
+    "object_crop": [
+        ("bound = abs(log_area)", "bound = 9.0"),
+        ("jnp.array([1, -1], jnp.float32)", "jnp.array([-1, 1], jnp.float32)"),
+        ("(1 - sides) * (u[2:] - 0.5) * size", "(1 - sides) * u[2:] * size"),
+        ("(-off / sides)", "(off / sides)"),
+        ("coin(coin_key, probability)", "coin(coin_key, 1 - probability)"),
+        ('"box_mask": box_mask & inside', '"box_mask": box_mask'),
+        (
+            "jnp.log(jnp.asarray(end, jnp.float32)) for end in ends",
+            "jnp.asarray(end, jnp.float32) - 1 for end in ends",
+        ),
+        ("return affine(example, matrix, fill, fill_class)", "return affine(example, matrix)"),
     ],
 }

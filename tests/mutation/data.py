@@ -1,4 +1,4 @@
-"""What `python -m tests.mutation` breaks in `jaxvision.data`: order, batches, folds, copies."""
+"""What `python -m tests.mutation` breaks in `jaxvision.data`: batches, folds, copies, boxes."""
 
 TESTS = {
     "order": ["tests/data/test_batches.py"],
@@ -8,6 +8,15 @@ TESTS = {
     "splits": ["tests/data/test_splits.py"],
     "folds": ["tests/data/test_folds.py"],
     "duplicates": ["tests/data/test_duplicates.py"],
+    "annotations": ["tests/data/test_annotations.py"],
+    "voc_file": ["tests/data/test_voc.py"],
+    "voc": ["tests/data/test_voc.py"],
+    "coco": ["tests/data/test_coco.py"],
+    "tfds_objects": ["tests/data/test_tfds_objects.py"],
+    "scene_layout": ["tests/data/test_scenes.py"],
+    "scenes": ["tests/data/test_scenes.py"],
+    "letterbox": ["tests/data/test_letterbox.py"],
+    "padded": ["tests/data/test_padded.py"],
 }
 
 MUTANTS = {
@@ -111,5 +120,97 @@ MUTANTS = {
         ("    if lost.size:", "    if False:"),
         ("if c.part == name)", ")"),
         ("for d in duplicates if len(d.labels) > 1]", "for d in duplicates]"),
+    ],
+    "annotations": [
+        ("SLACK = 1.0", "SLACK = 0.0"),
+        ("if left > right or top > bottom:", "if left > right:"),
+        ("max(-left, -top, right - width, bottom - height)", "max(-left, -top, right - width)"),
+        ("if not all(map(math.isfinite, annotation.box)):", "if False:"),
+        ("visible[0] >= visible[2] or", "visible[0] > visible[2] or"),
+        ("if visible != annotation.box:", "if False:"),
+        ("(objects.height, objects.width):", "image.shape[:2]:"),
+        ("ON_THEIR_SIDE = 0x0112, (5, 6, 7, 8)", "ON_THEIR_SIDE = 0x0112, ()"),
+    ],
+    "voc_file": [
+        ("(xmin - 1, ymin - 1, xmax, ymax)", "(xmin, ymin, xmax, ymax)"),
+        ('tree.findall("object"), start=1', 'tree.iter("object"), start=0'),
+        ("XMLParser(target=_NoDoctype())", "XMLParser()"),
+        ("if height == width == 0:", "if False:"),
+        ('_flag(where, "truncated", element)', '_flag(where, "difficult", element)'),
+        ('if tree.tag != "annotation":', "if False:"),
+    ],
+    "voc": [
+        ("class_names(self.root) if", 'tuple("abc") if'),
+        ("file.size or image_size(image, str(image))", "file.size or (1, 1)"),
+        ("for i in reading.kept]", "for i in range(len(rows))]"),
+        ("check_size(self.describe(index), image, objects)", "pass"),
+        ('{"train": "trainval"} | files', 'files | {"train": "trainval"}'),
+        ("if len(found) == 1:", "if found:"),
+        ("if not names or twice is not None:", "if not names:"),
+    ],
+    "coco": [
+        ("return x, y, x + width, y + height", "return x, y, width, height"),
+        ("enumerate(sorted(categories))", "enumerate(categories)"),
+        ('bool(entry.get("iscrowd", 0))', "False"),
+        ("for i, entry in entries.items():", "for i, entry in sorted(entries.items()):"),
+        ("(ValueError, RecursionError)", "ValueError"),
+        ("if source.classes != expected.classes:", "if {*source.classes} != {*expected.classes}:"),
+        ("if len(files) > 1:", "if False:"),
+        ('or entry["id"] in entries:', "or False:"),
+    ],
+    "tfds_objects": [
+        (
+            "(xmin * width, ymin * height, xmax * width, ymax * height)",
+            "(xmin * height, ymin * width, xmax * height, ymax * width)",
+        ),
+        ('bool(flags["difficult"][place])', 'bool(flags["crowd"][place])'),
+        (".int64_list.value or [0] * len(labels)", ".int64_list.value"),
+        ('in (None, "REL_YXYX")', 'in (None, "REL_YXYX", "XYXY")'),
+        ("channels or (1 if", "3 or (1 if"),
+        ("with self._files():", "with _quiet():"),
+    ],
+    "scene_layout": [
+        ('"validation": slice(1000, 1297)', '"validation": slice(900, 1197)'),
+        ("> MOST_IOU for", "> 1 for"),
+        ("if any(left < LEAST_SEEN * ink", "if any(left < 0 * ink"),
+        ("below[ink] = len(self.digits)", "below[ink] = 0"),
+        ("_extent(cover >= INK)", "_extent(cover > 0)"),
+        ("(left + x0, top + y0, left + x1, top + y1)", "(x0, y0, x1, y1)"),
+        ("return both / (areas - both)", "return both / areas"),
+    ],
+    "scenes": [
+        ("list(ROWS).index(self.part), i, use", "i, use"),
+        ("self._random(index, 1))", "np.random.default_rng())"),
+        ("if len(arrangement.digits) >= self.fewest:", "if True:"),
+        ("CONTRAST = (60, 160)", "CONTRAST = (0, 10)"),
+        ("ground = random.uniform(30, 225)", "ground = 128.0"),
+        ("fewest=fewest, most=most, part=part,", "part=part,"),
+    ],
+    "letterbox": [
+        ("if height * w <= width * h:", "if height * w > width * h:"),
+        ("(height - rows) // 2, (width - columns) // 2", "0, 0"),
+        (
+            "return self.columns / self.image_width, self.rows / self.image_height",
+            "return (min(self.columns / self.image_width, self.rows / self.image_height),) * 2",
+        ),
+        (
+            "rows, columns = max(1, round(h * width / w)), width",
+            "rows, columns = round(h * width / w), width",
+        ),
+        ("GREY = 128", "GREY = 0"),
+        ("[self.image_width, self.image_height] * 2", "[self.image_height, self.image_width] * 2"),
+        ("height=self.height, width=self.width\n", "height=objects.height, width=objects.width\n"),
+        ("return moved.astype(boxes.dtype)", "return moved"),
+    ],
+    "padded": [
+        ("return ~(objects.difficult | objects.crowd)", "return ~objects.difficult"),
+        ("if most is not None and needed > most:", "if False:"),
+        ("np.arange(self.most) < count", "np.arange(self.most) <= count"),
+        (
+            "objects.boxes[rows], objects.labels[rows]",
+            "objects.boxes[:count], objects.labels[:count]",
+        ),
+        ("int(np.argmax(counts))", "int(np.argmin(counts))"),
+        ("self.most = most or max(needed, 1)", "self.most = most or needed"),
     ],
 }

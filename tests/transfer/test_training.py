@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from jaxvision.checkpoint import restore_checkpoint, save_checkpoint
-from jaxvision.runs.optimizer import OPTIMIZERS
 from jaxvision.data import ResidentFeed, digits, load_resident
 from jaxvision.data.folds import stratified_folds
 from jaxvision.data.views import Subset
 from jaxvision.models import MLP
+from jaxvision.runs.optimizer import OPTIMIZERS
 from jaxvision.selection import Plan, grid, sweep_lanes
 from jaxvision.train import evaluate, fit, init_state, make_eval_step, make_train_step, start
 from jaxvision.train.epoch import TrainEpoch

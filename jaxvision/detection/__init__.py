@@ -1,0 +1,1 @@
+"""Object detection: what is in an image, and where."""

@@ -1,0 +1,203 @@
+"""A detector by its name: a network, what it learns by, and what boxes its outputs are."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxvision.detection.config import DetectConfig
+from jaxvision.detection.faster_rcnn import faster_rcnn_boxes, faster_rcnn_losses
+from jaxvision.detection.found import Found, Selection
+from jaxvision.detection.yolo import yolo_boxes, yolo_losses
+from jaxvision.models import MODELS, Network, make_model
+from jaxvision.models.darknet import darknet_small
+from jaxvision.models.faster_rcnn import Draws, FasterRCNN, Scene
+from jaxvision.models.yolo import GridYOLO, fast_yolo, yolo_v1
+from jaxvision.names import lookup
+from jaxvision.train.step import Batch, Inputs, only_images
+from jaxvision.transfer.stages import features_of
+
+Losses = Callable[[Any, Batch], dict[str, Float[Array, " b"]]]
+DETECTORS = ("yolo", "faster_rcnn", "yolo_v1", "fast_yolo")
+PUBLISHED = {"yolo_v1": yolo_v1, "fast_yolo": fast_yolo}
+BACKBONES = {"darknet_small": darknet_small, **MODELS}
+# What stands in for the paper's numbers on an image of 600 x 1000 pixels where images are smaller.
+SELECTION = Selection()
+DRAWS = Draws(before=512, learning=128, testing=64, anchors=128, regions=64)
+
+
+class Detector(NamedTuple):
+    """All that training and using a detector needs of it."""
+
+    model: Network
+    feature: str | None  # of its backbone, that it looks at; None: it has no backbone of its own
+    inputs: Inputs  # what the model is given while it learns
+    losses: Losses  # the parts of the loss, whose sum is learned by
+    measures: Losses | None  # the same of outputs without objects, if they can be had
+    boxes: Callable[[Any], Found]
+
+
+def make_detector(
+    config: DetectConfig,
+    classes: int,
+    image_shape: tuple[int, int, int],
+    anchors: tuple[tuple[float, ...], tuple[float, ...]],
+    options: Mapping[str, Any] | None = None,
+    selection: Selection = SELECTION,
+) -> Detector:
+    """The detector that the configuration names, for images of `image_shape`, [h, w, c].
+
+    Args:
+        config: which, and on which backbone.
+        classes: without the background.
+        image_shape: of the images.
+        anchors: sizes and ratios of the anchors, for a detector that has some.
+        options: attributes of the backbone, as pretrained weights want them.
+        selection: which boxes it hands out.
+
+    Raises:
+        ValueError: if it, or its backbone, is unknown, or the backbone has no feature map of the
+            stride.
+    """
+    lookup("model", config.model, dict.fromkeys(DETECTORS))
+    height, width, _ = image_shape
+    if config.model == "faster_rcnn":
+        return _faster_rcnn(config, classes, image_shape, anchors, options, selection)
+    if config.model in PUBLISHED:
+        network = PUBLISHED[config.model](num_classes=classes, boxes=config.cell_boxes)
+        feature = None
+    else:
+        backbone = make_backbone(config, options)
+        feature = find_map(backbone, image_shape, stride_of(config))
+        network = GridYOLO(classes, backbone, feature, boxes=config.cell_boxes)
+    losses = partial(yolo_losses, num_classes=classes)
+    boxes = partial(
+        yolo_boxes, num_classes=classes, height=height, width=width, selection=selection
+    )
+    return Detector(network, feature, only_images, losses, losses, boxes)
+
+
+def _faster_rcnn(
+    config: DetectConfig,
+    classes: int,
+    image_shape: tuple[int, int, int],
+    anchors: tuple[tuple[float, ...], tuple[float, ...]],
+    options: Mapping[str, Any] | None,
+    selection: Selection,
+) -> Detector:
+    height, width, _ = image_shape
+    backbone, stride = make_backbone(config, options), stride_of(config)
+    feature = find_map(backbone, image_shape, stride)
+    sizes, ratios = anchors
+    network = FasterRCNN(
+        classes,
+        backbone,
+        (feature,),
+        (stride,),
+        (sizes,),
+        ratios,
+        width=256,
+        hidden=(512,),
+        draws=DRAWS,
+    )
+
+    def inputs(images: Float[Array, "b h w c"], batch: Batch) -> Scene:
+        return Scene(images, batch["boxes"], batch["box_mask"], batch["label"])
+
+    return Detector(
+        network,
+        feature,
+        inputs,
+        lambda seen, batch: faster_rcnn_losses(seen),
+        None,
+        partial(faster_rcnn_boxes, height=height, width=width, selection=selection),
+    )
+
+
+def make_backbone(config: DetectConfig, options: Mapping[str, Any] | None = None) -> Network:
+    """The network below, without a head and without hidden dense layers.
+
+    Raises:
+        ValueError: if it is unknown or does not compute in the type that is asked for.
+    """
+    if config.backbone in MODELS:
+        network = make_model(config.backbone, None)
+    else:
+        network = lookup("backbone", config.backbone, BACKBONES)(num_classes=None)
+    attributes = dict(options or {}) | without_dense(network)
+    fields = {field.name for field in dataclasses.fields(network)}
+    if config.dtype != "float32":
+        if "dtype" not in fields:
+            raise ValueError(
+                f"`dtype` cannot be chosen for {config.backbone}: leave it out, or take another "
+                "backbone"
+            )
+        attributes["dtype"] = jnp.dtype(config.dtype)
+    return network.clone(**attributes)
+
+
+def without_dense(network: Network) -> dict[str, Any]:
+    """The attributes with which a network has no hidden dense layers."""
+    has_some = any(field.name == "hidden" for field in dataclasses.fields(network))
+    return {"hidden": ()} if has_some else {}
+
+
+def stride_of(config: DetectConfig) -> int:
+    """The stride of the feature map that the configuration's detector looks at."""
+    if config.stride is not None:
+        return config.stride
+    return 8 if config.data == "scenes" else 16
+
+
+def find_map(backbone: Network, image_shape: tuple[int, int, int], stride: int) -> str:
+    """The last feature whose map has a place for every `stride` pixels of the image.
+
+    Raises:
+        ValueError: if there is none; names those that there are.
+    """
+    height, width, _ = image_shape
+    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+
+    variables = jax.eval_shape(
+        lambda images: backbone.init(jax.random.key(0), images, train=False), images
+    )
+    features = features_of(backbone, variables, images)
+    maps = {name: x.shape[1:3] for name, x in features.items() if x.ndim == 4}
+    # A last row that fills no stride is kept by some networks and dropped by others.
+    whole, part = (height // stride, width // stride), (-(-height // stride), -(-width // stride))
+    found = [name for name, shape in maps.items() if shape in (whole, part)]
+    if not found:
+        known = sorted({round(height / rows) for rows, _ in maps.values()})
+        raise ValueError(
+            f"`stride` must be one that a feature map of the backbone has at {height} x {width} "
+            f"pixels, got {stride}: it has {', '.join(map(str, known))}."
+        )
+    return found[-1]
+
+
+def anchors_of(
+    config: DetectConfig, boxes: Float[np.ndarray, "n 4"]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Sizes and ratios of anchors: those of the configuration, or three of each that divide the
+    training boxes evenly (their 1/6, 1/2 and 5/6 quantiles)."""
+    sizes, ratios = config.anchor_sizes, config.anchor_ratios
+    if sizes and ratios:
+        return sizes, ratios
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1).astype(np.float64)
+    if not len(sides):
+        raise ValueError(
+            "the training images have no boxes to choose anchors by: give --anchor-sizes and "
+            "--anchor-ratios, or other data"
+        )
+    width, height = sides.T
+    quantiles = (1 / 6, 1 / 2, 5 / 6)
+    sizes = sizes or tuple(
+        round(float(x), 1) for x in np.quantile(np.sqrt(width * height), quantiles)
+    )
+    ratios = ratios or tuple(round(float(x), 2) for x in np.quantile(height / width, quantiles))
+    return tuple(dict.fromkeys(sizes)), tuple(dict.fromkeys(ratios))

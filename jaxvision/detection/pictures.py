@@ -1,0 +1,55 @@
+"""Image files with what a trained detector finds in them, drawn and told."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from jaxvision.detection.found import Selection
+from jaxvision.detection.trained import load_detector, predict
+
+
+def write_pictures(
+    run: Path, images: Sequence[Path], score: float, out: Path | None = None
+) -> Iterator[str]:
+    """Writes NAME-found.png for each image, and yields what was found, line by line.
+
+    Args:
+        run: the detector's.
+        images: files of any size and kind.
+        score: the least of a box that is drawn.
+        out: the folder to write into; by default `predictions` in the run's. Never the images' own
+            files: a name that is taken is numbered.
+
+    Raises:
+        ValueError: if `score` is not in (0, 1], or `out` is a file.
+        ImageError: if a file cannot be read as an image.
+    """
+    from jaxvision.inspect import draw_boxes
+
+    if not 0 < score <= 1:
+        raise ValueError(f"`--score` must be in (0, 1], got {score}: 0.5 is usual.")
+    trained = load_detector(run, Selection(score=score))
+    out = run / "predictions" if out is None else out
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"`--out` must be a folder, got the file {out}")
+    out.mkdir(parents=True, exist_ok=True)
+    for path, (image, found) in zip(images, predict(trained, images), strict=True):
+        drawn = draw_boxes(image, found.boxes, found.labels, trained.classes, found.scores)
+        file = _free(out, path.stem)
+        Image.fromarray(drawn).save(file)
+        yield f"{path} -> {file}"
+        for box, label, sure in zip(found.boxes, found.labels, found.scores, strict=True):
+            sides = " ".join(f"{side:7.1f}" for side in box)
+            yield f"  {100 * sure:6.2f} %  {trained.classes[label]:12} {sides}"
+        if not len(found.scores):
+            yield f"  nothing with a score from {score:g} on"
+
+
+def _free(folder: Path, stem: str) -> Path:
+    """A name in `folder` that is not taken."""
+    file, number = folder / f"{stem}-found.png", 1
+    while file.exists():
+        number += 1
+        file = folder / f"{stem}-found-{number}.png"
+    return file
