@@ -36,6 +36,7 @@ NOT_EXPERIMENTS = {
 }
 WITH_WEIGHTS = {"fast_style", "few_labels", "style_transfer"}
 PAINTING = {"fast_style", "style_transfer"}  # they have losses and pictures, and no accuracy
+DETECTING = {"detection"}
 NAMES = sorted({path.stem for path in FOLDER.glob("*.py")} - NOT_EXPERIMENTS)
 
 
@@ -53,6 +54,9 @@ def test_smoke(name, tmp_path, monkeypatch):
         # So few steps and crops need not learn anything; tests/style has what is learned.
         assert all(0 < each["total"] < np.inf for each in result["losses"])
         assert list(tmp_path.rglob("*.png"))
+    elif name in DETECTING:
+        assert {"yolo", "faster_rcnn"} == result.keys()
+        assert all(0 <= figures["mAP"] <= 1 for figures in result.values())
     else:
         assert 0.3 < result["test"]["accuracy"] <= 1
 

@@ -83,9 +83,7 @@ def test_coarse_maps_are_handed_down():
     padded = np.pad(merged, ((0, 0), (1, 1), (1, 1), (0, 0)))
     kernel, bias = (np.asarray(params["layer1"][name]) for name in ("kernel", "bias"))
     by_hand = bias + sum(
-        padded[:, i : i + 7, j : j + 9] @ kernel[i, j]
-        for i in range(3)
-        for j in range(3)
+        padded[:, i : i + 7, j : j + 9] @ kernel[i, j] for i in range(3) for j in range(3)
     )
     np.testing.assert_allclose(levels[0], by_hand, atol=1e-5)
 
