@@ -8,6 +8,7 @@ import pytest
 
 from jaxvision.classification import config
 from jaxvision.classification.sweep_config import Sweep
+from jaxvision.detection import config as detection_config
 from jaxvision.style.config import Files, Learning, Network, Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -24,7 +25,11 @@ OPTIONS = {
     "--no-compilation-cache",
 }
 OPTIONS |= {f"--{name.replace('_', '-')}" for name in Sweep.__dataclass_fields__}
-
+DETECTION_OPTIONS = {
+    f"--{name.replace('_', '-')}"
+    for group in detection_config.GROUPS
+    for name in group.__dataclass_fields__
+} | {"--task", "--resume", "--config", "--allow-changed", "--help", "--help-all"}
 
 STYLE_OPTIONS = {
     f"--{name.replace('_', '-')}"
@@ -65,7 +70,9 @@ def commands():
                 found = re.search(r"jaxvision (train|sweep|style|learn-style)\b(.*)", line)
                 if found:
                     words = shlex.split(found[2].rstrip('"'), comments=True)
-                    yield pytest.param(words, KNOWN[found[1]], id=line[:60])
+                    detecting = words[:2] == ["--task", "detection"]
+                    known = DETECTION_OPTIONS if detecting else KNOWN[found[1]]
+                    yield pytest.param(words, known, id=line[:60])
 
 
 @pytest.mark.parametrize(("words", "known"), list(commands()))
@@ -78,6 +85,8 @@ def test_options_that_are_described_are_there():
     text = "".join((DOCS / page).read_text() for page in pages)
     named = set(re.findall(r"`(--[a-z-]+)", text))
     assert named and named <= OPTIONS, named - OPTIONS
+    detecting = set(re.findall(r"`(--[a-z-]+)", (DOCS / "detection.md").read_text()))
+    assert detecting and detecting <= DETECTION_OPTIONS, detecting - DETECTION_OPTIONS
     named = set(re.findall(r"`(--[a-z-]+)", (DOCS / "style.md").read_text()))
     known = STYLE_OPTIONS | LEARN_OPTIONS
     assert named and named <= known, named - known

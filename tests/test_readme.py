@@ -59,6 +59,7 @@ def test_every_command_line_is_understood(words, monkeypatch):
 
     from jaxvision import cli, inspect
     from jaxvision.classification import classifier, off_the_shelf, record, report, training
+    from jaxvision.detection import training as detection
     from jaxvision.style import job, learn
 
     # What would take long or need files is left out; what the words mean is not.
@@ -66,6 +67,7 @@ def test_every_command_line_is_understood(words, monkeypatch):
     for module, name in (
         (training, "train"),
         (training, "resume"),
+        (detection, "train_detector"),
         (classifier, "evaluate"),
         (classifier, "load_classifier"),
         (off_the_shelf, "compute_features"),

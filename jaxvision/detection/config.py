@@ -78,6 +78,8 @@ class Detector:
     stride: int | None = None
     """Pixels between two places of the feature map: of the backbone's, the last such. By default
     8 on scenes and 16 otherwise."""
+    hidden: int = 128
+    """Channels of the detector's own convolution, and half the width of its dense layer."""
     cell_boxes: int = 2
     """yolo: boxes of each cell."""
     anchor_sizes: tuple[float, ...] = ()
@@ -142,6 +144,7 @@ class DetectConfig(Record, Compute, Training, Augmentation, Detector, Data, Main
                 *(("batch_size", 1), ("epochs", 1), ("max_skipped", 1), ("accumulate", 1)),
                 *(("keep", 1), ("split_seed", 0), ("workers", 0), ("stride", 1), ("scenes", 1)),
                 *(("patience", 1), ("processes", 1), ("process_id", 0), ("cell_boxes", 1)),
+                ("hidden", 1),
                 ("max_boxes", 1),
             )
         }

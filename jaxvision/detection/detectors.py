@@ -74,7 +74,7 @@ def make_detector(
     else:
         backbone = make_backbone(config, options)
         feature = find_map(backbone, image_shape, stride_of(config))
-        network = GridYOLO(classes, backbone, feature, boxes=config.cell_boxes)
+        network = GridYOLO(classes, backbone, feature, width=config.hidden, boxes=config.cell_boxes)
     losses = partial(yolo_losses, num_classes=classes)
     boxes = partial(
         yolo_boxes, num_classes=classes, height=height, width=width, selection=selection
@@ -101,8 +101,8 @@ def _faster_rcnn(
         (stride,),
         (sizes,),
         ratios,
-        width=256,
-        hidden=(512,),
+        width=config.hidden,
+        hidden=(2 * config.hidden,),
         draws=DRAWS,
     )
 

@@ -3,7 +3,11 @@
 TESTS = {
     "statistics": ["tests/style/test_statistics.py"],
     "tiles": ["tests/style/test_tiles.py"],
-    "objective": ["tests/style/test_tiles.py", "tests/style/test_synthesis.py"],
+    "objective": [
+        "tests/style/test_objective.py",
+        "tests/style/test_tiles.py",
+        "tests/style/test_synthesis.py",
+    ],
     "optimize": ["tests/style/test_optimize.py"],
     "colour": ["tests/style/test_colour.py"],
     "encoder": ["tests/style/test_encoder.py"],
