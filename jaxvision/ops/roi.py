@@ -33,9 +33,8 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxvision.hyperparameters import require, require_whole
 from jaxvision.ops.platform import prefers_cpu_form
 
-BOXES_AT_ONCE = (
-    8  # on a CPU: the first product of 128 boxes leaves the cache, and takes twice as long
-)
+# On a CPU: the first product of many boxes leaves the cache, and both then take twice as long.
+BOXES_AT_ONCE = 8
 
 
 def roi_pool(
