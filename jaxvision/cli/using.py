@@ -40,7 +40,7 @@ def predict(
     run: Run,
     images: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="IMAGE...")],
     top: int = 5,
-    score: float = 0.5,
+    score: float | None = None,
     out: Path | None = None,
 ) -> None:
     """Name the most probable classes of images, or draw boxes around what a detector finds.
@@ -49,7 +49,7 @@ def predict(
         run: The directory that `jaxvision train` made.
         images: Image files of any size and kind.
         top: How many classes to name.
-        score: Of a detector: draw what it is at least so sure of.
+        score: Of a detector: draw what it is at least so sure of; by default as its own test says.
         out: Of a detector: the folder for the pictures, NAME-found.png; by default beside RUN's
             files.
     """

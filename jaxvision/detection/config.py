@@ -34,7 +34,7 @@ class Main:
     """How the rate goes on: down to zero along a cosine, or as it began."""
     batch_size: int = 32
     """Images a step, over all devices."""
-    epochs: int = 20
+    epochs: int = 12
     """Passes over the training set, at most."""
     patience: int | None = None
     """Stop after so many epochs without a better validation score; None: never."""
@@ -55,7 +55,7 @@ class Data:
     """Likewise; by default as the height."""
     channels: Literal[1, 3] | None = None
     """Read images as grey (1) or colour (3). By default grey for scenes, colour otherwise."""
-    scenes: int = 4000
+    scenes: int = 6000
     """How many scenes to learn from; 200 are for validation, 500 for the test."""
     max_boxes: int | None = None
     """Objects an image at most; by default as many as the fullest image has."""
@@ -97,9 +97,9 @@ class Augmentation:
 
     flip: bool = False
     """Mirror half of them, left and right."""
-    shift: float = 0.0
+    shift: float = 0.05
     """Move by up to this part of the side."""
-    zoom: float = 0.0
+    zoom: float = 0.15
     """Scale by up to this part, up or down."""
     color: float = 0.0
     """Change brightness and contrast, of colour images saturation too, by up to this part."""
@@ -113,8 +113,9 @@ class Training:
     """The L2 penalty on kernels, added to their gradient; adamw has a decay of its own."""
     clip: float = 10.0
     """Gradients of a larger norm are shortened to it."""
-    average_decay: float | None = None
-    """Evaluate and keep an average of the parameters, which so much stays of at a step: 0.999."""
+    average_decay: float | None = 0.998
+    """Evaluate and keep an average of the parameters, which so much stays of at a step; None: the
+    parameters themselves."""
     max_skipped: int = 10
     """Steps with a loss or gradient that is not finite are left out; so many in a row: give up."""
 

@@ -1,5 +1,6 @@
 """What a detector's evaluation shows: figures, a table, and pictures."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,11 +12,11 @@ from jaxvision.data.objects import AnnotatedSource
 from jaxvision.detection.average_precision import coco_average_precision
 from jaxvision.detection.detections import Detections
 from jaxvision.detection.errors import Errors, count_errors
-from jaxvision.detection.voc_precision import VocPrecision, voc_average_precision
+from jaxvision.detection.voc_precision import VocPrecision, best_score, voc_average_precision
 from jaxvision.train.display import Display
 from jaxvision.train.fit import Progress
 
-SHOWN, SCORE = 12, 0.3  # images in the picture; the least score of a box there
+SHOWN = 12  # images in the picture
 PICTURES = ("curves.png", "precision_recall.png", "errors.png", "detections.png")
 
 
@@ -35,7 +36,8 @@ def evaluate_on(source: AnnotatedSource, found: Sequence[Detections]) -> Evaluat
     classes = source.classes
     voc = voc_average_precision(truth, found, classes)
     coco = coco_average_precision(truth, found, classes)
-    errors = count_errors(truth, found, classes)
+    score = best_score(voc.curves)
+    errors = count_errors(truth, found, classes, 0.5 if math.isnan(score) else score)
     figures = {
         "mAP": _number(voc.mean),
         "mAP_11_point": _number(voc.mean_eleven_point),
@@ -44,6 +46,7 @@ def evaluate_on(source: AnnotatedSource, found: Sequence[Detections]) -> Evaluat
             name: _number(value) for name, value in coco._asdict().items() if np.ndim(value) == 0
         },
         "coco_class_AP": {name: _number(x) for name, x in zip(classes, coco.class_ap, strict=True)},
+        "score": _number(score),  # from which on errors are counted, and boxes drawn
         "errors": {kind: int(counts.sum()) for kind, counts in errors.counts.items()},
         "images": len(source),
         "objects": sum(len(objects.boxes) for objects in truth),
@@ -59,8 +62,9 @@ def draw(path: Path, evaluation: Evaluation, progress: Progress | None = None) -
     source, classes = evaluation.source, evaluation.source.classes
     rows = range(min(SHOWN, len(source)))
     items = [source[i] for i in rows]
+    score = evaluation.figures["score"] or 0.5
     found = (evaluation.found[i] for i in rows)
-    sure = [Detections(*(x[one.scores >= SCORE] for x in one)) for one in found]
+    sure = [Detections(*(x[one.scores >= score] for x in one)) for one in found]
     figures = {
         "precision_recall.png": plot_precision_recall(
             evaluation.voc.curves, evaluation.voc.area, classes
@@ -97,7 +101,8 @@ def show(display: Display, evaluation: Evaluation, title: str) -> None:
     )
     display.table(title, ["class", "AP at IoU .5", "AP .5:.95", "objects"], rows)
     kinds = ", ".join(f"{kind} {count}" for kind, count in figures["errors"].items())
-    display.note(f"of detections with a score from 0.5 on, and of objects: {kinds}")
+    least = figures["score"]
+    display.note(f"with a score from {0.5 if least is None else least:.2f} on: {kinds}")
 
 
 def print_evaluation(evaluation: Evaluation, title: str) -> None:

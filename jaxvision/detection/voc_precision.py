@@ -23,6 +23,7 @@ COCO, what would be false is not counted where a share of `iou` of it lies in a 
 The kit's boxes end with their last pixel and ours behind it, so that its `+ 1` is not needed.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -135,6 +136,24 @@ def match(
     right &= has_one & ~difficult
     in_crowd = own & objects.crowd[None] & (shares_inside(found.boxes, objects.boxes) >= iou)
     return right, ~right & ((has_one & difficult) | in_crowd.any(axis=1))
+
+
+def best_score(curves: Sequence[PrecisionRecall]) -> float:
+    """The least score to look at so that precision and recall are best together: with it, the mean
+    over the classes of F1 = 2 precision recall / (precision + recall) is largest.
+
+    NaN if there is no detection, or no object.
+    """
+    curves = [curve for curve in curves if curve.objects and curve.score.size]
+    if not curves:
+        return math.nan
+    scores = np.unique(np.concatenate([curve.score for curve in curves]))
+    total = np.zeros(len(scores))
+    for recall, precision, score, _ in curves:
+        f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
+        last = np.searchsorted(-score, -scores, side="right") - 1  # the last that is as high
+        total += np.where(last >= 0, f1[last], 0)
+    return float(scores[total.argmax()])
 
 
 def area_precision(curve: PrecisionRecall) -> float:

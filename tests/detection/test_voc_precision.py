@@ -12,6 +12,7 @@ from jaxvision.detection.detections import Detections
 from jaxvision.detection.voc_precision import (
     PrecisionRecall,
     area_precision,
+    best_score,
     eleven_point_precision,
     mean_average_precision,
     precision_recall,
@@ -356,3 +357,21 @@ def test_what_does_not_fit_together_is_refused(truth, found, classes, message):
 def test_an_overlap_that_is_none_is_refused(iou):
     with pytest.raises(ValueError, match=r"`iou` must be in \(0, 1\]"):
         mean_average_precision([THERE], [FOUND], "ab", iou)
+
+
+def test_the_best_score_is_where_precision_and_recall_are_best_together():
+    """F1 after each detection: 2/5, 4/6, 4/7, 6/8, 6/9; of the second class 2/3 and 2/4."""
+    curves = [
+        PrecisionRecall(
+            np.array([1, 2, 2, 3, 3]) / 4,
+            np.array([1, 1, 2 / 3, 3 / 4, 3 / 5]),
+            np.array([0.9, 0.8, 0.6, 0.5, 0.2]),
+            4,
+        ),
+        PrecisionRecall(np.array([0.5, 0.5]), np.array([1, 0.5]), np.array([0.7, 0.4]), 2),
+        PrecisionRecall(np.full(1, np.nan), np.zeros(1), np.array([0.99]), 0),
+    ]
+    # At 0.5 the sum is 0.75 + 0.667; at 0.8 it is 0.667 + 0, at 0.7 0.667 + 0.667.
+    assert best_score(curves) == 0.5
+    assert best_score(curves[1:]) == 0.7
+    assert np.isnan(best_score(curves[2:]))
