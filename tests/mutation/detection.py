@@ -5,6 +5,14 @@ TESTS = {
     "voc_precision": ["tests/detection/test_voc_precision.py"],
     "average_precision": ["tests/detection/test_average_precision.py"],
     "errors": ["tests/detection/test_errors.py"],
+    "yolo": ["tests/detection/test_yolo.py"],
+    "faster_rcnn": ["tests/detection/test_faster_rcnn.py"],
+    "found": ["tests/detection/test_found.py"],
+    "measures": ["tests/detection/test_found.py", "tests/detection/test_training.py"],
+    "detectors": ["tests/detection/test_training.py"],
+    "job": ["tests/detection/test_training.py"],
+    "material": ["tests/detection/test_training.py"],
+    "pictures": ["tests/detection/test_commands.py"],
 }
 
 MUTANTS = {
@@ -53,4 +61,48 @@ MUTANTS = {
         ("np.where(objects.crowd[None], 0, overlaps(found.boxes, objects.boxes))",
          "overlaps(found.boxes, objects.boxes)"),
     ],
+    "yolo": [
+        ("jnp.clip(jnp.floor(x), 0, columns - 1)", "jnp.floor(x)"),
+        ('& batch["box_mask"][:, None]', ""),
+        ("map(jnp.sqrt, sizes)", "sizes"),
+        ("responsible = nearest * there", "responsible = there"),
+        ("lambda_noobj * (1 - responsible)", "lambda_noobj * (1 - there)"),
+        ("(said.confidence - overlap) ** 2", "(said.confidence - 1) ** 2"),
+        ('"class": there * classes', '"class": classes'),
+        ("jnp.clip(said.classes, 0, 1)", "said.classes"),
+        ("[boxes[..., :2] / cells", "[boxes[..., :2]"),
+        ("corner[None, :, :, None]) / cells", "corner[None, :, :, None]) / rows"),
+    ],
+    "faster_rcnn": [
+        ("jnp.where(objects, 1.0, -1.0)", "jnp.where(objects, -1.0, 1.0)"),
+        ("objects | lesson.anchor_background", "objects"),
+        ("/ lesson.places", "/ jnp.sum(drawn, axis=1)"),
+        ("lambda_box * anchor_box", "anchor_box"),
+        ("jnp.where(labels < background, distance, 0)", "distance"),
+        ("jnp.where(seen.proposals.mask[..., None], probability, 0)", "probability"),
+        ("seen.proposals.boxes[:, :, None], WEIGHTS", "seen.proposals.boxes[:, :, None]"),
+    ],
+    "found": [
+        ("scores >= selection.score", "scores > selection.score - 1"),
+        (" & (area(boxes) > 0)", ""),
+        ("jnp.where(kept, scores[rows], 0)", "scores[rows]"),
+    ],
+    "measures": [
+        ("boxes[mask], scores[mask]", "boxes, scores"),
+        ("boxes=canvas.box_of(i).to_image(one.boxes, clip=True)", "boxes=one.boxes"),
+    ],
+    "detectors": [
+        ("return found[-1]", "return found[0]"),
+        ("1 / 6, 1 / 2, 5 / 6", "0, 1 / 2, 1"),
+        ("| without_dense(network)", ""),
+    ],
+    "job": [
+        ("kept = set(flatten_dict", "kept = set() and set(flatten_dict"),
+        ("sum(detector.losses(outputs, batch).values())", 'detector.losses(outputs, batch)["box"]'),
+    ],
+    "material": [
+        ("Padded(part, config.max_boxes or most)", "Padded(part)"),
+        ("return height, config.width or height", "return height, height"),
+    ],
+    "pictures": [("    while file.exists():\n", "    while False:\n")],
 }  # fmt: skip
