@@ -5,8 +5,9 @@
 Non-maximum suppression of 2000 boxes, spread at random, of which most are kept, and in 20 clusters,
 as a detector gives them. Its time depends on how many are kept; torchvision's search cannot end
 before, and its first `most` boxes are taken. Pooling of 128 regions into 7 x 7, the value and the
-gradient of the features, at the sizes of a small backbone and of VGG-16. In float32, compiled or
-run once before; in turns, so that noise disturbs both alike: compare ratios.
+gradient of the features, at the sizes of a small backbone and of VGG-16. A YOLO from pixels to
+boxes. In float32, compiled or run once before; in turns, so that noise disturbs both alike: compare
+ratios.
 """
 
 import os
@@ -17,7 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.alternate import alternate
+from jaxvision.detection.config import DetectConfig
+from jaxvision.detection.detectors import make_detector
+from jaxvision.models.darknet import SMALL
 from jaxvision.ops.nms import nms
+from jaxvision.ops.platform import compiler_options
 from jaxvision.ops.roi import roi_align, roi_pool
 
 try:
@@ -29,6 +34,7 @@ except (ImportError, OSError, RuntimeError):  # the last two: it does not go wit
 ROUNDS = 15
 BOXES, SIDE, CLUSTERS = 2000, 600, 20
 REGIONS, SIZE, STRIDE = 128, 7, 16
+CLASSES = 10
 
 
 def random_boxes(random, count, height, width, smallest, largest):
@@ -74,6 +80,68 @@ def pooling(ours, theirs, features, boxes):
     return ways
 
 
+def inference(batch):
+    """From pixels to boxes: the small YOLO, drawn at random, on scenes of 128 pixels; theirs is the
+    same network and decoding, with channels last and torchvision's suppression by classes."""
+    detector = make_detector(DetectConfig(), CLASSES, (128, 128, 1), ((), ()))
+    images = np.random.default_rng(0).standard_normal((batch, 128, 128, 1), np.float32)
+    variables = detector.model.init(jax.random.key(0), jnp.asarray(images), train=False)
+
+    @jax.jit
+    def ours(images):
+        return detector.boxes(detector.model.apply(variables, images, train=False)[0])
+
+    ours = ours.lower(jnp.asarray(images)).compile(compiler_options=compiler_options())
+    array = jnp.asarray(images)
+    ways = {"ours": lambda: jax.block_until_ready(ours(array))}
+    if torchvision is not None:
+        network = _torch_yolo().eval()
+        tensor = torch.from_numpy(images.transpose(0, 3, 1, 2)).contiguous()
+        tensor = tensor.to(memory_format=torch.channels_last)
+
+        @torch.inference_mode()
+        def run():
+            grids = network(tensor).permute(0, 2, 3, 1)
+            return [_torch_boxes(grid) for grid in grids]
+
+        ways["torchvision"] = run
+    return ways
+
+
+def _torch_yolo():
+    """`GridYOLO` on the small Darknet, up to its last map of stride 8, in PyTorch."""
+    layers, before = [], 1
+    for stage, pool in list(zip(SMALL["stages"], SMALL["pools"], strict=True))[:4]:
+        for kernel, channels, stride in stage:
+            layers += [
+                torch.nn.Conv2d(before, channels, kernel, stride, kernel // 2, bias=False),
+                torch.nn.BatchNorm2d(channels),
+                torch.nn.LeakyReLU(0.1),
+            ]
+            before = channels
+        if pool and stage is not SMALL["stages"][3]:
+            layers.append(torch.nn.MaxPool2d(2))
+    layers += [torch.nn.Conv2d(before, 128, 3, padding=1), torch.nn.LeakyReLU(0.1)]
+    layers.append(torch.nn.Conv2d(128, 10 + CLASSES, 1))
+    return torch.nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+def _torch_boxes(grid):
+    rows, columns, _ = grid.shape
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    said, classes = grid[..., :10].reshape(rows, columns, 2, 5), grid[..., 10:].clamp(0, 1)
+    middle = (said[..., :2] + torch.stack([x, y], -1)[:, :, None]) * (128 / columns)
+    sides = said[..., 2:4] ** 2 * 128
+    boxes = torch.cat([middle - sides / 2, middle + sides / 2], -1).clamp(0, 128).reshape(-1, 4)
+    best, labels = classes.max(-1)
+    scores = (said[..., 4].clamp(0, 1) * best[..., None]).reshape(-1)
+    labels = labels[..., None].expand(rows, columns, 2).reshape(-1)
+    sure = scores >= 0.01
+    boxes, scores, labels = boxes[sure], scores[sure], labels[sure]
+    kept = torchvision.ops.batched_nms(boxes, scores, labels, 0.5)[:100]
+    return boxes[kept], scores[kept], labels[kept]
+
+
 def cases():
     random = np.random.default_rng(0)
     scores = random.uniform(size=BOXES).astype(np.float32)
@@ -92,6 +160,8 @@ def cases():
         shape = f"{h} x {w} x {c}"
         yield f"roi_align, {shape}", pooling(roi_align, their_roi_align, features, boxes)
         yield f"roi_pool, {shape}", pooling(roi_pool, their_roi_pool, features, boxes)
+    for batch in (1, 16):
+        yield f"YOLO from pixels to boxes, {batch} of 128 x 128", inference(batch)
 
 
 def their_roi_align(features, regions):

@@ -36,7 +36,7 @@ def read_settings(path: Path, config: Callable[..., Any]) -> dict[str, Any]:
         elif not _is_a(value, hints[name]):
             problems.append(f"`{name}` must be {_describe(hints[name])}, got {value!r}")
         else:
-            values[name] = Path(value) if value is not None and _is_path(hints[name]) else value
+            values[name] = _as_a(value, hints[name])
     try:
         config(**values)
     except ValueError as error:
@@ -63,6 +63,8 @@ def _is_a(value: Any, hint: Any) -> bool:
     options = get_args(hint)
     if get_origin(hint) is Literal:
         return any(value == option and type(value) is type(option) for option in options)
+    if get_origin(hint) is tuple:  # of any length: its type, and an ellipsis
+        return type(value) is list and all(_is_a(each, options[0]) for each in value)
     if options:  # a union
         return any(_is_a(value, option) for option in options)
     if hint is float:
@@ -70,14 +72,20 @@ def _is_a(value: Any, hint: Any) -> bool:
     return type(value) is {Path: str}.get(hint, hint)
 
 
-def _is_path(hint: Any) -> bool:
-    return hint is Path or Path in get_args(hint)
+def _as_a(value: Any, hint: Any) -> Any:
+    """What JSON and TOML have no form of: paths and tuples."""
+    if get_origin(hint) is tuple:
+        return tuple(value)
+    is_path = hint is Path or Path in get_args(hint)
+    return Path(value) if is_path and value is not None else value
 
 
 def _describe(hint: Any) -> str:
     options = get_args(hint)
     if get_origin(hint) is Literal:
         return " or ".join(map(repr, options))
+    if get_origin(hint) is tuple:
+        return f"a list, each of it {_describe(options[0])}"
     if options:
         return " or ".join(_describe(option) for option in options)
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}

@@ -1,10 +1,12 @@
 """Settings from a file: all that is wrong is said at once, before anything else (case 34)."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from jaxvision.classification.config import TrainConfig
+from jaxvision.detection.config import DetectConfig
 from jaxvision.runs.config_file import read_settings
 
 
@@ -63,3 +65,15 @@ def test_a_file_that_is_none_is_named(tmp_path):
 def test_numbers_that_are_none_are_refused_wherever_they_come_from(name):
     with pytest.raises(ValueError, match=rf"`{name}` must be"):
         TrainConfig(**{name: float("nan")})
+
+
+def test_of_a_detector_too_with_lists(tmp_path):
+    settings = {"model": "faster_rcnn", "anchor_sizes": [8, 16.5], "data_dir": None, "out": "here"}
+    expected = settings | {"anchor_sizes": (8, 16.5), "out": Path("here")}
+    assert read_settings(write(tmp_path, json.dumps(settings), "a.json"), DetectConfig) == expected
+    assert "mixup" not in DetectConfig.__dataclass_fields__
+    text = 'anchor_sizes = [8, "x"]\nmixup = 0.2'
+    with pytest.raises(
+        ValueError, match=r"a list, each of it a number.*`mixup` is unknown"
+    ):
+        read_settings(write(tmp_path, text), DetectConfig)
