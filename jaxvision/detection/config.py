@@ -101,6 +101,8 @@ class Augmentation:
     """Move by up to this part of the side."""
     zoom: float = 0.15
     """Scale by up to this part, up or down."""
+    crop: float = 0.0
+    """Cut up to this part of the area off in half of them, and enlarge the rest."""
     color: float = 0.0
     """Change brightness and contrast, of colour images saturation too, by up to this part."""
 
@@ -152,7 +154,13 @@ class DetectConfig(Record, Compute, Training, Augmentation, Detector, Data, Main
         ranges = {
             name: (0 <= getattr(self, name) < high, f"in [0, {high})")
             for name, high in (
-                *(("shift", 1), ("zoom", 1), ("color", 1), ("checkpoint_seconds", math.inf)),
+                *(
+                    ("shift", 1),
+                    ("zoom", 1),
+                    ("crop", 1),
+                    ("color", 1),
+                    ("checkpoint_seconds", math.inf),
+                ),
                 ("weight_decay", math.inf),
             )
         }

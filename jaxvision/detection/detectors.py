@@ -28,7 +28,7 @@ PUBLISHED = {"yolo_v1": yolo_v1, "fast_yolo": fast_yolo}
 BACKBONES = {"darknet_small": darknet_small, **MODELS}
 # What stands in for the paper's numbers on an image of 600 x 1000 pixels where images are smaller.
 SELECTION = Selection()
-DRAWS = Draws(before=512, learning=128, testing=64, anchors=128, regions=64)
+DRAWS = Draws(before=512, learning=128, testing=64, anchors=128, regions=48)
 
 
 class Detector(NamedTuple):

@@ -164,6 +164,8 @@ def augmentation(config: DetectConfig, channels: int) -> Augment | None:
         single.append(augment.horizontal_flip())
     if not (is_zero(config.shift) and is_zero(config.zoom)):
         single.append(augment.random_affine(config.shift, config.zoom, fill=GREY))
+    if not is_zero(config.crop):
+        single.append(augment.random_object_crop(0.5, area=(1 - config.crop, 1.0), fill=GREY))
     if not is_zero(config.color):
         saturation = config.color if channels == 3 else 0.0
         single.append(augment.color_jitter(config.color, config.color, saturation))

@@ -74,7 +74,8 @@ def load_detector(path: Path, selection: Selection | None = None) -> TrainedDete
     expected = jax.eval_shape(
         lambda: detector.model.init(jax.random.key(0), jnp.zeros((1, *image_shape)), train=False)
     )
-    variables = load_variables(path / files.MODEL, {"batch_stats": {}} | dict(expected))
+    loaded = load_variables(path / files.MODEL, {"batch_stats": {}} | dict(expected))
+    variables = jax.tree.map(jnp.asarray, loaded)
     normalization = Normalization(*(tuple(v) for v in record["normalization"].values()))
     return TrainedDetector(detector, variables, normalization, classes, image_shape)
 
