@@ -14,6 +14,17 @@ TESTS = {
     "random_graphs": ["tests/models/test_random_graphs.py"],
     "randwire": ["tests/models/test_randwire.py"],
     "self_normalizing": ["tests/models/test_self_normalizing.py"],
+    "darknet": ["tests/models/test_darknet.py"],
+    "yolo": ["tests/models/test_yolo.py"],
+    "pyramid": ["tests/models/test_faster_rcnn.py"],
+    "region_proposals": ["tests/models/test_faster_rcnn.py"],
+    "regions": ["tests/models/test_faster_rcnn.py"],
+    "faster_rcnn": ["tests/models/test_faster_rcnn.py"],
+    "unet": ["tests/models/test_unet.py"],
+    "dncnn": ["tests/models/test_dncnn.py"],
+    "espcn": ["tests/models/test_espcn.py"],
+    "srcnn": ["tests/models/test_espcn.py"],
+    "convolutional_denoiser": ["tests/models/test_espcn.py"],
 }
 
 MUTANTS = {
@@ -57,5 +68,86 @@ MUTANTS = {
     "self_normalizing": [
         ("if train and not is_zero(self.dropout):", "if False:"),
         ("nn.initializers.lecun_normal()", "nn.initializers.he_normal()"),
+    ],
+    "unet": [
+        ("// 2, (x.shape[2] - width) // 2", "// 2, x.shape[2] - width"),
+        ("transposed_conv2d(x, kernel, 2) +", "transposed_conv2d(x, kernel[::-1], 2) +"),
+        ("variance_scaling(8.0,", "variance_scaling(2.0,"),
+        ('(0, right), (0, 0)), "edge")', "(0, right), (0, 0)))"),
+        ("if step * (s - 4) > lost)", "if step * (s - 4) >= lost)"),
+        ("if i == model.depth:", "if i == 1:"),
+        (
+            "jnp.concatenate([_middle(skips.pop(), *x.shape[1:3]), x], axis=3)",
+            "jnp.concatenate([x, _middle(skips.pop(), *x.shape[1:3])], axis=3)",
+        ),
+        ('x = features["bottom"] = dropout(name="dropout_bottom")(x)', 'features["bottom"] = x'),
+    ],
+    "dncnn": [
+        ("return images - residual,", "return images + residual,"),
+        ("if i > 1 else nn.relu(x)", "if i > 2 else nn.relu(x)"),
+        ("use_bias=False", "use_bias=True"),
+        ("for i in range(1, self.depth):", "for i in range(1, self.depth - 1):"),
+        ("partial(DnCNN, depth=20)", "partial(DnCNN, depth=18)"),
+    ],
+    "espcn": [
+        ("nn.tanh(x)", "nn.relu(x)"),
+        ("(5, 3), strict=True)", "(3, 5), strict=True)"),
+        ("self.factor**2 * images.shape[3]", "self.factor**2 * images.shape[3] * 2"),
+        ("pixel_shuffle(x, self.factor).astype(images.dtype)", "pixel_shuffle(x, self.factor)"),
+        ("Conv(channels, 3, padding=1,", "Conv(channels, 1, padding=0,"),
+    ],
+    "srcnn": [
+        ("(9, 1), strict=True)", "(9, 3), strict=True)"),
+        ("nn.relu(conv(x))", "conv(x)"),
+        ("5, padding=2,", "3, padding=1,"),
+        ("padding=kernel // 2", "padding=0"),
+        ("return conv(x).astype(images.dtype)", "return conv(x)"),
+    ],
+    "convolutional_denoiser": [
+        ("for i in (1, 2):", "for i in (1,):"),
+        ("nn.relu(Conv(", "nn.tanh(Conv("),
+        ('"padding": self.kernel_size // 2', '"padding": 1'),
+        ("if self.kernel_size % 2 == 0:", "if False:"),
+        ("Conv(images.shape[3], **shape", "Conv(1, **shape"),
+    ],
+    "darknet": [
+        ("jnp.maximum(x, 0.1 * x)", "jnp.maximum(x, 0)"),
+        ("use_bias=not self.batch_norm", "use_bias=True"),
+        ("(sum(self.pools) + strides.count(2))", "(sum(self.pools))"),
+        ("(*_twice(256, 512, 4),", "(*_twice(256, 512, 3),"),
+    ],
+    "yolo": [
+        ("x = Dropout(self.dropout, train)(x)", "x = x"),
+        ("[0.5, 0.5, 0.5, 0.5, 0.0]", "[0.5, 0.5, 0.0, 0.0, 0.0]"),
+        ("hidden=(256, 4096)", "hidden=(4096,)"),
+    ],
+    "pyramid": [
+        ("x = x + _enlarge(merged, *x.shape[1:3])", "x = x"),
+        ("levels[-1][:, ::2, ::2]", "levels[-1][:, 1::2, 1::2]"),
+    ],
+    "region_proposals": [
+        ("said = jax.lax.stop_gradient(list(said))", "said = list(said)"),
+        ("mask=jnp.all(sides >= SMALLEST, axis=1)", "mask=None"),
+        ("jnp.full(likeliest.shape, number)", "jnp.full(likeliest.shape, 0)"),
+        ("scores[..., 0] if self.scores == 1", "scores[..., 0] if True"),
+    ],
+    "regions": [
+        ("ANCHOR_LOW, best=True", "ANCHOR_LOW"),
+        (
+            "jnp.concatenate([boxes, proposals.boxes])",
+            "jnp.concatenate([boxes + 99, proposals.boxes])",
+        ),
+        ("jnp.argsort(~drawn, stable=True)", "jnp.argsort(drawn, stable=True)"),
+        ("labels[object_of], background)", "labels[object_of], 0)"),
+        ("jnp.clip(jnp.floor(exact), 0, usable - 1)", "jnp.clip(jnp.ceil(exact), 0, usable - 1)"),
+        (
+            "objects, background = draw(key, matched >= 0",
+            "objects, background = draw(jax.random.key(0), matched >= 0",
+        ),
+    ],
+    "faster_rcnn": [
+        ("self.draws.learning if learning", "self.draws.testing if learning"),
+        ("outputs = self.num_classes + 1", "outputs = self.num_classes"),
+        ("if len({len(sizes) for sizes in self.sizes}) > 1:", "if False:"),
     ],
 }

@@ -2,6 +2,7 @@
 
 CONVOLUTION = ["tests/ops/test_conv2d.py", "tests/ops/test_platform.py"]
 TESTS = {
+    "matching": ["tests/ops/test_matching.py"],
     "conv2d": CONVOLUTION,
     "canonical_conv": CONVOLUTION,
     "narrow_conv": CONVOLUTION,
@@ -21,9 +22,23 @@ TESTS = {
     "anchors": ["tests/ops/test_anchors.py"],
     "nms": ["tests/ops/test_nms.py"],
     "roi": ["tests/ops/test_roi.py"],
+    "unpooling": ["tests/ops/test_unpooling.py"],
+    "upsampling": ["tests/ops/test_upsampling.py"],
+    "dense_losses": ["tests/ops/test_dense_losses.py"],
+    "image_metrics": ["tests/ops/test_image_metrics.py"],
+    "segmentation_metrics": ["tests/ops/test_segmentation_metrics.py"],
 }
 
 MUTANTS = {
+    "matching": [
+        ("jnp.where(object_mask[None], overlap, -1.0)", "overlap"),
+        ("largest >= high", "largest > high"),
+        ("largest < low", "largest <= low"),
+        (" & (overlap > 0)", ""),
+        ("is_best * (1 + overlap)", "overlap"),
+        ("size - jnp.sum(some)", "size - round(size * share)"),
+        ("keys = jax.random.split(key)", "keys = [jax.random.key(0)] * 2"),
+    ],
     "conv2d": [
         ("(1, 1) and padding == NO_PADDING", "(1, 1)"),
         ("x.shape, (1, *stride, 1)", "x.shape, (1, stride[0], stride[0], 1)"),
@@ -287,5 +302,59 @@ MUTANTS = {
             "_interpolation(left, right, size, samples, h)",
         ),
         ("(jnp.arange(size * samples) + 0.5)", "jnp.arange(size * samples)"),
+    ],
+    "unpooling": [
+        ("(tap > y) | jnp.isnan(tap)", "(tap >= y) | jnp.isnan(tap)"),
+        (" | ((positions < 0) & (place >= 0))", ""),
+        (" | jnp.isnan(tap)", ""),
+        ("taps = dilation * np.arange(window)", "taps = np.arange(window)"),
+        ("w * rows[:, None, :, None] +", "h * rows[:, None, :, None] +"),
+        ("high >= height * width:", "high > height * width:"),
+    ],
+    "upsampling": [
+        ("parts.transpose(0, 1, 2, 4, 5, 3)", "parts.transpose(0, 1, 2, 5, 4, 3)"),
+        ("parts.transpose(0, 1, 3, 5, 2, 4)", "parts.transpose(0, 1, 3, 5, 4, 2)"),
+        ("kernel[::-1, :, ::-1].transpose", "kernel.transpose"),
+        ("kernel[::-1, ::-1],", "kernel,"),
+        ("(places + 0.5) * (n / pixels) - 0.5", "places * (n / pixels)"),
+        ("((n - 1) / max(pixels - 1, 1))", "(n / pixels)"),
+        ("(pixels, pixels + output_padding)", "(pixels, pixels)"),
+        ("(-padding, more, 0)", "(0, more - padding, 0)"),
+    ],
+    "dense_losses": [
+        (
+            "loss = loss * _zero_where_masked(weights, mask)",
+            "loss = loss * weights / jnp.mean(weights)",
+        ),
+        ("-(rest**gamma) * weighted", "-(rest**gamma)"),
+        (", jnp.finfo(log_p.dtype).tiny)", ", 0)"),
+        ("squares - shared + smooth", "squares + smooth"),
+        ("(weights / jnp.sum(weights))", "weights"),
+        ("np.maximum(nearest, distance)", "distance"),
+        ("(nearest + second) ** 2", "nearest**2 + second**2"),
+        ("p, t = _zero_where_masked(p, mask), _zero", "p, t = p, _zero"),
+        (
+            "jnp.where(inside[..., None], jax.nn.one_hot(labels, classes), jnp.nan)",
+            "jax.nn.one_hot(labels, classes)",
+        ),
+    ],
+    "image_metrics": [
+        ("10 * jnp.log10(", "20 * jnp.log10("),
+        ("WINDOW, SIGMA = 11, 1.5", "WINDOW, SIGMA = 11, 1.6"),
+        ("K1, K2 = 0.01, 0.03", "K1, K2 = 0.01, 0.02"),
+        ("luminance * structure if last else structure", "luminance * structure"),
+        ("jnp.maximum(mean, 0) ** weight", "jnp.abs(mean) ** weight"),
+        ("_blur(x * y) - mx * my", "_blur(x * y)"),
+    ],
+    "segmentation_metrics": [
+        (
+            "labels * classes + predictions, classes**2",
+            "predictions * classes + labels, classes**2",
+        ),
+        ("right / (both - right)", "right / both"),
+        ("jnp.nanmean(", "jnp.mean("),
+        ("jnp.where(wrong, jnp.nan, counts.astype(jnp.float32))", "counts.astype(jnp.float32)"),
+        ("jnp.where(counted & inside,", "jnp.where(inside,"),
+        ("jnp.any(counted & ~inside,", "jnp.any(~inside,"),
     ],
 }
