@@ -14,7 +14,7 @@ import matplotlib
 import numpy as np
 from jaxtyping import Float, Integer, UInt8
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from PIL import Image, ImageDraw, ImageFont
 
@@ -26,6 +26,7 @@ BOX_COLORS = (*COLORS[:6], "#F0E442")
 SHARP = 640  # pixels: an image that is shorter is enlarged as long as it stays within
 LINE = 320  # the longer side of an image, in widths of its lines
 LETTER = 45  # and in heights of its letters
+CROWD = 24  # boxes in an image of a sheet, objects and detections, among which no label is legible
 
 
 def draw_boxes(
@@ -95,6 +96,8 @@ def plot_boxes(
 ) -> Picture:
     """Shows images with what is in them (dashed) and what was found (solid, with scores).
 
+    Where an image is crowded there are no labels, and the classes' colours are told above.
+
     Args:
         images: grey (c = 1) or RGB (c = 3), of any sizes.
         truths: of each image boxes [n, 4] and labels [n]; whatever follows these is not looked at.
@@ -123,10 +126,17 @@ def plot_boxes(
     highs = [max(size[1] for size in sizes[row * columns :][:columns]) for row in range(rows)]
     heading = "dashed: what is there, solid: what was found"
     wide = max(columns * (tile + gap), text_width(heading, 12)) + gap
-    high = sum(highs) + gap * (rows + 1) + 0.35
+    crowded = _crowded(truths, founds)
+    head = 0.65 if crowded else 0.35
+    high = sum(highs) + gap * (rows + 1) + head
     figure = Picture(figsize=(wide, high))
     figure.text(0.5, 1 - 0.21 / high, heading, size=12, ha="center", va="center")
-    top = high - 0.35
+    if crowded:
+        figure.legend(
+            handles=[Patch(color=_color(label), label=classes[label]) for label in crowded],
+            loc="center", bbox_to_anchor=(0.5, 1 - 0.5 / high), ncols=len(crowded), frameon=False,
+        )  # fmt: skip
+    top = high - head
     for i, image in enumerate(images):
         row, column = divmod(i, columns)
         width, height = sizes[i]
@@ -134,8 +144,18 @@ def plot_boxes(
         under = top - sum(highs[:row]) - row * gap - height
         axes = figure.place(left, under, width, height)
         _show(axes, image, width)
-        _mark(axes, truths[i][0], truths[i][1], founds[i], classes, image.shape[1] / width)
+        inch = image.shape[1] / width
+        _mark(axes, truths[i][0], truths[i][1], founds[i], classes, inch, labelled=not crowded)
     return figure
+
+
+def _crowded(truths: Sequence[tuple], founds: Sequence[tuple]) -> list[int]:
+    """The classes that there are, if an image is crowded and each has a colour of its own."""
+    pairs = list(zip(truths, founds, strict=True))
+    if max(len(truth[0]) + len(found[0]) for truth, found in pairs) <= CROWD:
+        return []
+    labels = np.unique(np.concatenate([np.append(t[1], f[2]) for t, f in pairs])).astype(int)
+    return labels.tolist() if len(set(map(_color, labels))) == len(labels) else []
 
 
 def _show(axes: Axes, image: UInt8[np.ndarray, "h w c"], width: float) -> None:
@@ -156,6 +176,8 @@ def _mark(
     found: tuple,
     classes: Sequence[str],
     inch: float,
+    *,
+    labelled: bool,
 ) -> None:
     """Draws the objects and detections of one image, which has `inch` pixels to an inch."""
     bounds, places = (axes.get_xlim()[1], axes.get_ylim()[0]), []
@@ -163,20 +185,23 @@ def _mark(
     dashed = [(box, label, "") for box, label in zip(boxes, labels, strict=True)]
     for order, (box, label, percent) in enumerate(solid + dashed):
         color, is_found = _color(label), order < len(solid)
-        ground, line = (color, "-") if is_found else ("white", "--")
+        line = "-" if is_found else "--"
+        over = -order / (len(solid) + len(dashed))  # what is surer lies on top
+        rim = withStroke(linewidth=3, foreground=readable_on(_rgb(color)))
+        outline = Rectangle(
+            box[:2], *(box[2:] - box[:2]), fill=False, ec=color, lw=2 if labelled else 1.4,
+            ls=line, path_effects=[rim], zorder=(3 if is_found else 4) + over,
+        )  # fmt: skip
+        axes.add_patch(outline)
+        if not labelled:
+            continue
+        ground = color if is_found else "white"
         room = bounds[0] / inch - 0.1
         text = fitting_label(classes[label], percent, room, text_width)
         size = inch * (text_width(text) + 0.1), inch * 0.19
         places.append(place_label(size, box, places, bounds, below=not is_found))
         left, top, _, _ = places[-1]
-        over = -order / (len(solid) + len(dashed))  # what is surer lies on top
-        rim = withStroke(linewidth=3, foreground=readable_on(_rgb(color)))
-        outline = Rectangle(
-            box[:2], *(box[2:] - box[:2]), fill=False, ec=color, lw=2, ls=line,
-            path_effects=[rim], zorder=(3 if is_found else 4) + over,
-        )  # fmt: skip
         sign = Rectangle((left, top), *size, fc=ground, ec=color, lw=0.8, ls=line, zorder=6 + over)
-        axes.add_patch(outline)
         axes.add_patch(sign)
         axes.text(
             left + size[0] / 2, top + size[1] / 2, text, size=SMALL, ha="center",

@@ -250,7 +250,27 @@ def test_objects_are_dashed_and_detections_solid():
         assert len(texts) == len(found[1]) + len(truth[1])
 
 
+def crowd(labels):
+    """An image with 13 objects, all of them found, of classes in turn."""
+    boxes = np.array([[9 * i, 5, 9 * i + 8, 60] for i in range(13)], np.float32)
+    labels = np.resize(np.array(labels), 13)
+    image, scores = np.full((128, 128, 1), 200, np.uint8), np.linspace(0.9, 0.3, 13)
+    return [image], [(boxes, labels)], [(boxes, scores.astype(np.float32), labels)]
+
+
+def test_among_a_crowd_colours_are_told_instead_of_labels():
+    figure = plot_boxes(*crowd([0, 2]), CLASSES)
+    assert not figure.axes[0].texts and len(outlines(figure.axes[0], "-")) == 13
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [CLASSES[0], CLASSES[2]]
+    # Two classes of one colour are told by their labels only.
+    many = [f"class {i}" for i in range(9)]
+    figure = plot_boxes(*crowd([0, len(BOX_COLORS)]), many)
+    assert len(figure.axes[0].texts) == 26 and not figure.legends
+
+
 SHEETS = {
+    "crowd": lambda: crowd([0, 1, 2]),
     "one": lambda: made_up(1),
     "scenes": lambda: made_up(9),
     "wide": lambda: made_up(3, size=(90, 400, 3), most=2),

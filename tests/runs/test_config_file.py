@@ -73,7 +73,5 @@ def test_of_a_detector_too_with_lists(tmp_path):
     assert read_settings(write(tmp_path, json.dumps(settings), "a.json"), DetectConfig) == expected
     assert "mixup" not in DetectConfig.__dataclass_fields__
     text = 'anchor_sizes = [8, "x"]\nmixup = 0.2'
-    with pytest.raises(
-        ValueError, match=r"a list, each of it a number.*`mixup` is unknown"
-    ):
+    with pytest.raises(ValueError, match=r"a list, each of it a number.*`mixup` is unknown"):
         read_settings(write(tmp_path, text), DetectConfig)
