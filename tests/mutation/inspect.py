@@ -14,7 +14,7 @@ MUTANTS = {
         ("SHARP // max(image.shape[:2])", "SHARP // min(image.shape[:2])"),
         ("np.rint(boxes * factor)", "np.rint(boxes)"),
         ("<= CROWD:", "<= 99:"),
-        ("labels.tolist() if len(set(map(_color, labels))) == len(labels)", "labels.tolist() if True"),
+        ("if len(set(map(_color, labels))) == len(labels)", "if True"),
         ("max(2, round(side / LINE)), max", "2, max"),
         ("max(14, round(side / LETTER))", "14"),
         ("right - 1, bottom - 1), outline=color", "right, bottom), outline=color"),
