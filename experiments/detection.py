@@ -23,7 +23,7 @@ from jaxvision.train import run as files
 from jaxvision.train.display import Display
 
 YOLO = DetectConfig(model="yolo")
-FASTER_RCNN = DetectConfig(model="faster_rcnn", epochs=6)
+FASTER_RCNN = DetectConfig(model="faster_rcnn", learning_rate=2e-3, epochs=6)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -115,7 +115,7 @@ class Training:
     """The L2 penalty on kernels, added to their gradient; adamw has a decay of its own."""
     clip: float = 10.0
     """Gradients of a larger norm are shortened to it."""
-    average_decay: float | None = 0.998
+    average_decay: float | None = 0.995
     """Evaluate and keep an average of the parameters, which so much stays of at a step; None: the
     parameters themselves."""
     max_skipped: int = 10
