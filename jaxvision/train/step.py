@@ -39,7 +39,7 @@ Metrics = Callable[[Outputs, Batch], dict[str, Array]]  # the same, each under i
 Normalize = Callable[[Num[Array, "b h w c"]], Float[Array, "b h w c"]]
 Augment = Callable[[Key[Array, ""], Batch], Batch]  # see jaxvision.augment
 View = Callable[[Float[Array, "b h w c"]], Float[Array, "b h w c"]]
-Inputs = Callable[[Float[Array, "b h w c"], Batch], PyTree]  # normalised images, batch -> inputs
+Inputs = Callable[[Float[Array, "b ..."], Batch], PyTree]  # normalised images, batch -> inputs
 Answer = Callable[[Outputs], Outputs]
 Totals = dict[str, Float[Array, ""]]
 NOT_MEANS = ("count", "skipped")  # totals that are counts themselves
@@ -55,8 +55,8 @@ def accuracy(logits: Logits, batch: Batch) -> dict[str, Array]:
     return {"accuracy": correct(logits, batch["label"])}
 
 
-def only_images(images: Float[Array, "b h w c"], batch: Batch) -> Float[Array, "b h w c"]:
-    """The inputs of a model of images."""
+def only_images(images: Float[Array, "b ..."], batch: Batch) -> Float[Array, "b ..."]:
+    """The inputs of a model of images, or of what a frozen network has seen in them."""
     del batch
     return images
 
