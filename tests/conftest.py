@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import os
+import sys
 import tempfile
 from pathlib import Path
 from types import ModuleType
@@ -50,3 +51,22 @@ def torchvision() -> ModuleType:
         return importlib.import_module("torchvision")
     except (ImportError, OSError, RuntimeError) as error:
         pytest.skip(f"torchvision does not load: {error}")
+
+
+@pytest.fixture
+def jaxvision(monkeypatch, capsys, tmp_path):
+    """Calls the command in an empty directory: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["jaxvision", *map(str, arguments)])
+        from jaxvision import cli
+
+        try:
+            code = cli.main()
+        except SystemExit as end:  # tyro ends --help and usage errors so
+            code = end.code
+        output, error = capsys.readouterr()
+        return code, output, error
+
+    return call

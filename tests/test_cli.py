@@ -11,25 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxvision import cli
-
-
-@pytest.fixture
-def jaxvision(monkeypatch, capsys, tmp_path):
-    """Calls the command in an empty directory: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["jaxvision", *map(str, arguments)])
-        try:
-            code = cli.main()
-        except SystemExit as end:  # tyro ends --help and usage errors so
-            code = end.code
-        output, error = capsys.readouterr()
-        return code, output, error
-
-    return call
-
 
 @pytest.fixture(scope="module")
 def digits_run(tmp_path_factory):

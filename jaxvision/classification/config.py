@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from jaxvision.runs.config import Compute, Record
+from jaxvision.runs.config import Compute, Record, Rules, at_least, from_zero, refuse_broken
 
 MAX_IMAGE_SIZE = 4096  # pixels a side
 
@@ -128,33 +128,21 @@ class TrainConfig(Record, Compute, Training, Augmentation, Transfer, Data, Main)
 
     def __post_init__(self):
         """Raises ValueError with every value that cannot be, all in one line."""
-        broken = [
-            f"`{name}` must be {rule}, got {getattr(self, name)}"
-            for name, (kept, rule) in self._rules().items()
-            if not kept
-        ]
-        if broken:
-            raise ValueError("; ".join(broken))
+        refuse_broken(self, self._rules())
 
-    def _rules(self) -> dict[str, tuple[bool, str]]:
+    def _rules(self) -> Rules:
         """For each value: whether its rule is kept, and the rule."""
-        whole = {
-            name: (getattr(self, name) is None or getattr(self, name) >= low, f"at least {low}")
-            for name, low in (
-                *(("batch_size", 1), ("epochs", 1), ("max_skipped", 1), ("accumulate", 1)),
-                *(("keep", 1), ("split_seed", 0), ("workers", 0), ("crop_padding", 0)),
-                ("unfreeze_epochs", 0),
-                *(("patience", 1), ("processes", 1), ("process_id", 0)),
-            )
-        }
-        strengths = {
-            name: (0 <= getattr(self, name) < high, f"in [0, {high})")
-            for name, high in (
-                *(("shift", 1), ("zoom", 1), ("rotation", math.inf), ("shear", 90), ("color", 1)),
-                *(("mixup", math.inf), ("cutmix", math.inf), ("checkpoint_seconds", math.inf)),
-                ("weight_decay", math.inf),
-            )
-        }
+        whole = at_least(
+            self,
+            **dict.fromkeys(("batch_size", "epochs", "max_skipped", "accumulate", "keep"), 1),
+            **dict.fromkeys(("split_seed", "workers", "crop_padding", "unfreeze_epochs"), 0),
+            **{"patience": 1, "processes": 1, "process_id": 0},
+        )
+        strengths = from_zero(
+            self,
+            **{"shift": 1, "zoom": 1, "rotation": math.inf, "shear": 90, "color": 1},
+            **dict.fromkeys(("mixup", "cutmix", "checkpoint_seconds", "weight_decay"), math.inf),
+        )
         decay, size = self.average_decay, self.image_size
         alone = self.pretrained is None
         return (

@@ -21,7 +21,7 @@ from jaxvision.data.sources import Source
 from jaxvision.ops.normalization import Normalization
 from jaxvision.runs import session as runs
 from jaxvision.runs.devices import check_mesh
-from jaxvision.runs.directory import find_run, make_directory, new_run
+from jaxvision.runs.directory import find_run, hold, make_directory
 from jaxvision.runs.memory import memory_explained
 from jaxvision.runs.record import check_same
 from jaxvision.runs.session import Resume, Session
@@ -31,7 +31,6 @@ from jaxvision.train.display import Display
 from jaxvision.train.epoch import EvalEpoch
 from jaxvision.train.fit import Progress, start
 from jaxvision.train.interruption import Interruption
-from jaxvision.train.lock import lock_run
 from jaxvision.train.processes import is_first
 from jaxvision.train.step import means
 
@@ -78,9 +77,7 @@ def train(
     if config.compilation_cache:
         cache_programs()
     with ExitStack() as stack:
-        path = config.out
-        if path is not None and is_first():
-            stack.enter_context(lock_run(path) if going_on else new_run(path))
+        stack.enter_context(hold(config.out, going_on=going_on))
         return _run(
             config,
             display,

@@ -9,11 +9,7 @@ record. The image in a record is a whole PNG or JPEG file, so it enters by the s
 other: `images.decode_image`. A label is read from its record with the image left as it is.
 """
 
-import difflib
-import logging
-import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -23,8 +19,15 @@ from jaxtyping import Int32
 
 from jaxvision.data.images import ImageError, check_channels, decode_image
 from jaxvision.data.sources import Item
+from jaxvision.data.tfds_files import (
+    find_prepared,
+    known_splits,
+    quietly,
+    read_features,
+    reading,
+    records_of,
+)
 
-SPLITS = ("train", "validation", "test")
 RECORDS_AT_A_TIME = 1024  # in memory while the labels are read
 
 
@@ -66,14 +69,14 @@ class TfdsSource:
             OSError: if a file of the data set is missing or damaged.
         """
         index = range(len(self))[index]
-        with self._files():
+        with reading(self.name):
             record = self._records[index]
         return self._item(index, record)
 
     def __getitems__(self, indices: Iterable[SupportsIndex]) -> list[Item]:
         """The items at `indices`, fetched in one call; raises what `source[i]` raises."""
         indices = [range(len(self))[index] for index in indices]
-        with self._files():
+        with reading(self.name):
             records = self._records.__getitems__(indices)
         return [self._item(*pair) for pair in zip(indices, records, strict=True)]
 
@@ -91,24 +94,14 @@ class TfdsSource:
         labels = np.empty(len(self), np.int32)
         for start in range(0, len(self), RECORDS_AT_A_TIME):
             indices = list(range(len(self))[start : start + RECORDS_AT_A_TIME])
-            with self._files():
+            with reading(self.name):
                 records = self._records.__getitems__(indices)
             for i, record in zip(indices, records, strict=True):
-                labels[i] = self._label(i, _features(record))
+                labels[i] = self._label(i, read_features(record))
         return labels
 
-    @contextmanager
-    def _files(self) -> Iterator[None]:
-        try:
-            yield
-        except RuntimeError as error:  # all that array_record raises, in several lines
-            raise OSError(
-                f"{self.name}: its files are missing or damaged ({' '.join(str(error).split())}). "
-                "Remove its folder and prepare it again."
-            ) from error
-
     def _item(self, index: int, record: bytes) -> Item:
-        features = _features(record)
+        features = read_features(record)
         label = self._label(index, features)
         data = features[self._image_key].bytes_list.value[0]
         try:
@@ -152,88 +145,22 @@ def open_tfds(
         check_channels(channels)
     if data_dir is not None:
         data_dir = Path(data_dir).expanduser()
-    with _quiet():
-        builder = _find(tfds, name, data_dir)
-        array_record = tfds.core.FileFormat.ARRAY_RECORD
-        if array_record not in builder.info.available_file_formats():
-            raise FileNotFoundError(
-                f"`{name}` in {builder.data_path} is prepared as {builder.info.file_format.value}, "
-                "which only TensorFlow can read. Prepare it as array_record in a `data_dir` of its "
-                f"own: {_how_to_prepare(name, 'ANOTHER_FOLDER')}"
-            )
+    with quietly():
+        builder = find_prepared(tfds, name, data_dir)
         image_key, label_key = _image_and_label(tfds, name, builder.info)
-        splits = [split for split in SPLITS if split in builder.info.splits]
-        if not splits:
-            raise ValueError(
-                f"`{name}` must have a split named {', '.join(SPLITS)}; it has "
-                f"{', '.join(builder.info.splits)}. Choose another data set."
-            )
         if channels is None:
             channels = 1 if builder.info.features[image_key].shape[-1] == 1 else 3
         return {
             split: TfdsSource(
                 f"{name}/{split}",
-                builder.as_data_source(
-                    split=split,
-                    deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES,
-                    file_format=array_record,
-                ),
+                records_of(tfds, builder, split),
                 image_key,
                 label_key,
                 tuple(builder.info.features[label_key].names),
                 channels,
             )
-            for split in splits
+            for split in known_splits(name, builder.info)
         }
-
-
-def _find(tfds: Any, name: str, data_dir: str | Path | None) -> Any:
-    """TFDS's builder of a data set that is prepared."""
-    from tensorflow_datasets.core.constants import DATA_DIR
-    from tensorflow_datasets.core.read_only_builder import builder_from_files
-
-    # Not every string that TFDS takes: `namespace:name` would ask the network.
-    match = re.fullmatch(r"(?P<base>\w+)(/(?P<config>[^:=]+))?(:(?P<version>[\d.]+))?", name)
-    if not match:
-        raise ValueError(
-            f"`name` must be NAME, NAME/CONFIG or NAME:VERSION, got {name!r}. Try 'cifar10'."
-        )
-    chosen = {key: value for key, value in match.groupdict().items() if key != "base" and value}
-    # First by the files alone: any version will do, and some definitions import TensorFlow.
-    with suppress(tfds.core.DatasetNotFoundError):
-        return builder_from_files(match["base"], data_dir=data_dir, **chosen)
-    place = data_dir or DATA_DIR
-    try:
-        builder = tfds.builder(name, data_dir=data_dir)
-        if builder.is_prepared():
-            return builder
-        place = builder.data_path
-    except (ValueError, AssertionError) as error:  # AssertionError: no such version
-        known = tfds.list_builders(with_community_datasets=False)
-        if match["base"] in known:
-            definition = tfds.builder_cls(match["base"])
-            known = [f"{match['base']}/{config}" for config in definition.builder_configs]
-            known += [f"{match['base']}:{definition.VERSION}"]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean `{near[0]}`?" if near else ""
-        raise ValueError(
-            f"`name` is unknown to TFDS {tfds.__version__}: {name!r}.{hint} `tfds.list_builders()` "
-            f"lists its data sets; of your own, there is none of that name in {place}."
-        ) from error
-    except (ImportError, OSError):
-        pass  # known, but its definition needs TensorFlow or files that are not in the package
-    raise FileNotFoundError(
-        f"`{name}` is not prepared in {place}. Where there is a network: "
-        f"{_how_to_prepare(name, data_dir)}"
-    )
-
-
-def _how_to_prepare(name: str, data_dir: str | Path | None) -> str:
-    place = "" if data_dir is None else f", data_dir='{data_dir}'"
-    return (
-        "pip install 'jaxvision[tfds]' && python -c \"import tensorflow_datasets as tfds; "
-        f"tfds.builder('{name}', file_format='array_record'{place}).download_and_prepare()\""
-    )
 
 
 def _image_and_label(tfds: Any, name: str, info: Any) -> tuple[str, str]:
@@ -259,21 +186,3 @@ def _image_and_label(tfds: Any, name: str, info: Any) -> tuple[str, str]:
             f"{list(shape)}. Choose another data set."
         )
     return images[0], labels[0]
-
-
-def _features(record: bytes) -> Any:
-    from tensorflow_datasets.proto import tf_example_pb2
-
-    return tf_example_pb2.Example.FromString(record).features.feature
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without absl's warning that an unprepared folder is not prepared: our error says so."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -24,14 +24,14 @@ import numpy as np
 from jaxvision.data.annotations import Annotation, Reading, class_index, image_size, read_objects
 from jaxvision.data.images import check_channels, decode_image
 from jaxvision.data.objects import AnnotatedItem, Objects
-from jaxvision.data.tfds import (
-    RECORDS_AT_A_TIME,
-    SPLITS,
-    TfdsSource,
-    _features,
-    _find,
-    _how_to_prepare,
-    _quiet,
+from jaxvision.data.tfds import RECORDS_AT_A_TIME
+from jaxvision.data.tfds_files import (
+    find_prepared,
+    known_splits,
+    quietly,
+    read_features,
+    reading,
+    records_of,
 )
 
 
@@ -71,8 +71,8 @@ class TfdsObjects:
         items = []
         for i, example in self._examples(indices):
             image = decode_image(_image_file(example), self.channels, name=self._named(i))
-            reading = self._reading(i, example, *image.shape[:2])
-            items.append({"image": image, "objects": reading.objects})
+            read = self._reading(i, example, *image.shape[:2])
+            items.append({"image": image, "objects": read.objects})
         return items
 
     def describe(self, index: SupportsIndex) -> str:
@@ -87,13 +87,11 @@ class TfdsObjects:
             remarks += [line for read in self._readings(indices) for line in read.remarks]
         return tuple(remarks)
 
-    _files = TfdsSource._files  # says which data set's files are missing; needs a `name` only
-
     def _examples(self, indices: Iterable[SupportsIndex]) -> list[tuple[int, Any]]:
         indices = [range(len(self))[index] for index in indices]
-        with self._files():
+        with reading(self.name):
             records = self._records.__getitems__(indices)
-        return [(i, _features(record)) for i, record in zip(indices, records, strict=True)]
+        return [(i, read_features(record)) for i, record in zip(indices, records, strict=True)]
 
     def _readings(self, indices: Iterable[SupportsIndex]) -> list[Reading]:
         readings = []
@@ -158,29 +156,16 @@ def open_tfds_objects(
         check_channels(channels)
     if data_dir is not None:
         data_dir = Path(data_dir).expanduser()
-    with _quiet():
-        builder = _find(tfds, name, data_dir)
-        info, array_record = builder.info, tfds.core.FileFormat.ARRAY_RECORD
-        if array_record not in info.available_file_formats():
-            raise FileNotFoundError(
-                f"`{name}` in {builder.data_path} is prepared as {info.file_format.value}, which "
-                "only TensorFlow can read. Prepare it as array_record in a `data_dir` of its own: "
-                f"{_how_to_prepare(name, 'ANOTHER_FOLDER')}"
+    with quietly():
+        builder = find_prepared(tfds, name, data_dir)
+        image, classes = _image_and_classes(tfds, name, builder.info)
+        channels = channels or (1 if image.shape[-1] == 1 else 3)
+        return {
+            split: TfdsObjects(
+                f"{name}/{split}", records_of(tfds, builder, split), classes, channels
             )
-        image, classes = _image_and_classes(tfds, name, info)
-        splits = [split for split in SPLITS if split in info.splits]
-        if not splits:
-            raise ValueError(
-                f"`{name}` must have a split named {', '.join(SPLITS)}; it has "
-                f"{', '.join(info.splits)}. Choose another data set."
-            )
-        raw = tfds.decode.DeserializeMethod.RAW_BYTES
-        records = builder.as_data_source(splits, deserialize_method=raw, file_format=array_record)
-    channels = channels or (1 if image.shape[-1] == 1 else 3)
-    return {
-        split: TfdsObjects(f"{name}/{split}", of_split, classes, channels)
-        for split, of_split in zip(splits, records, strict=True)
-    }
+            for split in known_splits(name, builder.info)
+        }
 
 
 def _image_and_classes(tfds: Any, name: str, info: Any) -> tuple[Any, tuple[str, ...]]:

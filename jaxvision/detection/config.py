@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from jaxvision.runs.config import Compute, Record
+from jaxvision.runs.config import Compute, Record, Rules, at_least, from_zero, refuse_broken
 
 MAX_SIDE = 4096  # pixels
 
@@ -131,39 +131,21 @@ class DetectConfig(Record, Compute, Training, Augmentation, Detector, Data, Main
 
     def __post_init__(self):
         """Raises ValueError with every value that cannot be, all in one line."""
-        broken = [
-            f"`{name}` must be {rule}, got {getattr(self, name)}"
-            for name, (kept, rule) in self._rules().items()
-            if not kept
-        ]
-        if broken:
-            raise ValueError("; ".join(broken))
+        refuse_broken(self, self._rules())
 
-    def _rules(self) -> dict[str, tuple[bool, str]]:
+    def _rules(self) -> Rules:
         """For each value: whether its rule is kept, and the rule."""
-        lowest = {
-            name: (getattr(self, name) is None or getattr(self, name) >= low, f"at least {low}")
-            for name, low in (
-                *(("batch_size", 1), ("epochs", 1), ("max_skipped", 1), ("accumulate", 1)),
-                *(("keep", 1), ("split_seed", 0), ("workers", 0), ("stride", 1), ("scenes", 1)),
-                *(("patience", 1), ("processes", 1), ("process_id", 0), ("cell_boxes", 1)),
-                ("hidden", 1),
-                ("max_boxes", 1),
-            )
-        }
-        ranges = {
-            name: (0 <= getattr(self, name) < high, f"in [0, {high})")
-            for name, high in (
-                *(
-                    ("shift", 1),
-                    ("zoom", 1),
-                    ("crop", 1),
-                    ("color", 1),
-                    ("checkpoint_seconds", math.inf),
-                ),
-                ("weight_decay", math.inf),
-            )
-        }
+        lowest = at_least(
+            self,
+            **dict.fromkeys(("batch_size", "epochs", "max_skipped", "accumulate", "keep"), 1),
+            **{"split_seed": 0, "workers": 0, "stride": 1, "scenes": 1, "patience": 1},
+            **{"processes": 1, "process_id": 0, "cell_boxes": 1, "hidden": 1, "max_boxes": 1},
+        )
+        ranges = from_zero(
+            self,
+            **dict.fromkeys(("shift", "zoom", "crop", "color"), 1),
+            **dict.fromkeys(("checkpoint_seconds", "weight_decay"), math.inf),
+        )
         sides = {
             name: (value is None or 1 <= value <= MAX_SIDE, f"in [1, {MAX_SIDE}], or None")
             for name, value in (("height", self.height), ("width", self.width))

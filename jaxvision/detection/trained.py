@@ -1,6 +1,7 @@
 """A detector that was trained, in use: load it, measure it, ask it about images."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,28 +115,26 @@ def evaluate(path: Path, data: str | None = None, part: str = "test") -> Evaluat
 
 def predict(
     trained: TrainedDetector, images: Sequence[Path]
-) -> list[tuple[UInt8[np.ndarray, "h w c"], Detections]]:
-    """Each image file, read, and what is in it, in its pixels.
+) -> Iterator[tuple[UInt8[np.ndarray, "h w c"], Detections]]:
+    """Each image file, read when its turn comes, and what is in it, in its pixels.
 
     Raises:
         ImageError: if a file cannot be read as an image; names it.
     """
     height, width, channels = trained.image_shape
-    program, answers = jax.jit(trained.__call__), []
+    program = jax.jit(trained.__call__)
     for path in images:
         image = read_image(path, channels)
         canvas, place = letterbox(image, height, width)
         (found,) = detections_of(jax.device_get(program(canvas[None])))
         boxes = place.to_image(found.boxes, clip=True)
-        answers.append((image, found._replace(boxes=boxes)))
-    return answers
+        yield image, found._replace(boxes=boxes)
 
 
 def _parts(config: DetectConfig, data: str | None, channels: int) -> dict[str, Any]:
     if data is None:
         parts = open_parts(config)._asdict()
         return {name: part for name, part in parts.items() if part is not None}
-    import dataclasses
-
-    other = dataclasses.replace(config, data=data, channels=channels, data_dir=None)
+    data_dir = config.data_dir if data.startswith("tfds:") else None
+    other = dataclasses.replace(config, data=data, channels=channels, data_dir=data_dir)
     return open_objects(data, other)

@@ -30,7 +30,7 @@ from jaxvision.ops.normalization import Normalization
 from jaxvision.pretrained.named import parse_named
 from jaxvision.runs import session as runs
 from jaxvision.runs.devices import check_mesh, mesh_of
-from jaxvision.runs.directory import find_run, make_directory, new_run
+from jaxvision.runs.directory import find_run, hold, make_directory
 from jaxvision.runs.memory import memory_explained
 from jaxvision.runs.optimizer import OPTIMIZERS
 from jaxvision.runs.record import check_same
@@ -41,7 +41,6 @@ from jaxvision.train.display import Display
 from jaxvision.train.epoch import EvalEpoch
 from jaxvision.train.fit import Progress, start
 from jaxvision.train.interruption import Interruption
-from jaxvision.train.lock import lock_run
 from jaxvision.train.processes import is_first
 
 
@@ -68,9 +67,7 @@ def train_detector(
     if config.compilation_cache:
         cache_programs()
     with ExitStack() as stack:
-        path = config.out
-        if path is not None and is_first():
-            stack.enter_context(lock_run(path) if going_on else new_run(path))
+        stack.enter_context(hold(config.out, going_on=going_on))
         return _run(
             config,
             display,

@@ -1,7 +1,9 @@
-"""What can be set for any run, whatever is learned in it; plain data."""
+"""What can be set for any run, whatever is learned in it, and how a setting is refused."""
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
+
+Rules = dict[str, tuple[bool, str]]  # for each setting, whether its rule is kept, and the rule
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,3 +48,30 @@ FREE = (
     *("out", "data_dir", "workers", "mesh", "coordinator", "processes", "process_id"),
     *("compilation_cache", "checkpoint_seconds", "keep", "tensorboard", "profile", "max_skipped"),
 )
+
+
+def refuse_broken(config: Any, rules: Rules) -> None:
+    """Raises ValueError with every value that cannot be, all in one line."""
+    broken = [
+        f"`{name}` must be {rule}, got {getattr(config, name)}"
+        for name, (kept, rule) in rules.items()
+        if not kept
+    ]
+    if broken:
+        raise ValueError("; ".join(broken))
+
+
+def at_least(config: Any, **lowest: int) -> Rules:
+    """That each of these settings is None, or no lower."""
+    values = {name: getattr(config, name) for name in lowest}
+    return {
+        name: (values[name] is None or values[name] >= low, f"at least {low}")
+        for name, low in lowest.items()
+    }
+
+
+def from_zero(config: Any, **ends: int | float) -> Rules:
+    """That each of these settings is 0 or above, and below its end."""
+    return {
+        name: (0 <= getattr(config, name) < end, f"in [0, {end})") for name, end in ends.items()
+    }

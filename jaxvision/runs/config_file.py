@@ -75,7 +75,7 @@ def _is_a(value: Any, hint: Any) -> bool:
 def _as_a(value: Any, hint: Any) -> Any:
     """What JSON and TOML have no form of: paths and tuples."""
     if get_origin(hint) is tuple:
-        return tuple(value)
+        return tuple(map(get_args(hint)[0], value))
     is_path = hint is Path or Path in get_args(hint)
     return Path(value) if is_path and value is not None else value
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from jaxvision.names import lookup
@@ -28,6 +28,16 @@ def find_run(path: Path | None, resume: str) -> bool:
     if not there and is_first():
         files.check_free(path)
     return bool(agree(int(there)))
+
+
+def hold(path: Path | None, *, going_on: bool) -> AbstractContextManager[None]:
+    """Holds a run's directory for this process alone, as long as it is entered.
+
+    Of several processes the first holds it for all; a run without a name has no directory yet.
+    """
+    if path is None or not is_first():
+        return nullcontext()
+    return lock_run(path) if going_on else new_run(path)
 
 
 @contextmanager

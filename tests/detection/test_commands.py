@@ -1,29 +1,8 @@
 """Detectors on the command line: help, evaluation, pictures, and one line for what is wrong."""
 
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
-
-from jaxvision import cli
-
-
-@pytest.fixture
-def jaxvision(monkeypatch, capsys, tmp_path):
-    """Calls the command in an empty directory: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["jaxvision", *map(str, arguments)])
-        try:
-            code = cli.main()
-        except SystemExit as end:  # tyro ends --help and usage errors so
-            code = end.code
-        output, error = capsys.readouterr()
-        return code, output, error
-
-    return call
 
 
 def test_help_has_the_options_of_detectors(jaxvision):

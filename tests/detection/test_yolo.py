@@ -171,6 +171,10 @@ def test_a_score_is_confidence_times_probability_within_bounds():
     found = yolo_boxes(grid, CLASSES, HEIGHT, WIDTH, Selection(score=0.01, iou=1.0, most=4))
     np.testing.assert_allclose(found.scores[0, :2], [0.5, 0.4], rtol=1e-6)
     assert found.labels[0, :2].tolist() == [1, 1]
+    sure = yolo_boxes(
+        grid.at[0, 1, 1, 11].set(1.7), CLASSES, HEIGHT, WIDTH, Selection(0.01, 1.0, 4)
+    )
+    np.testing.assert_allclose(sure.scores[0, :2], [1.0, 0.8], rtol=1e-6)
     assert found.mask[0].tolist() == [True, True, False, False]
 
 

@@ -167,7 +167,7 @@ MUTANTS = {
         (".int64_list.value or [0] * len(labels)", ".int64_list.value"),
         ('in (None, "REL_YXYX")', 'in (None, "REL_YXYX", "XYXY")'),
         ("channels or (1 if", "3 or (1 if"),
-        ("with self._files():", "with _quiet():"),
+        ("with reading(self.name):", "with quietly():"),
     ],
     "scene_layout": [
         ('"validation": slice(1000, 1297)', '"validation": slice(900, 1197)'),

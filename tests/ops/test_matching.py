@@ -39,6 +39,11 @@ def test_by_hand():
     assert forced.tolist() == [0, NEITHER, BACKGROUND, 1, BACKGROUND]
 
 
+def test_an_object_has_its_best_candidate_though_that_overlaps_another_more():
+    overlap = jnp.array([[0.8, 0.0], [0.6, 0.4]])
+    assert match(overlap, jnp.array([True, True]), 0.7, 0.3, best=True).tolist() == [0, 1]
+
+
 def test_what_is_no_object_matches_nothing():
     overlap = jnp.array([[0.2, 0.9], [0.0, 0.9]])
     matched = match(overlap, jnp.array([True, False]), 0.7, 0.3, best=True)
