@@ -9,9 +9,9 @@ from typing import Annotated
 
 import tyro
 
-from jaxvision.cli.commands import classifier_trainer, detector_trainer, sweeper
+from jaxvision.cli.commands import sweeper, trainer
 from jaxvision.cli.painting import learn_style, style_or_apply
-from jaxvision.cli.training import task_of
+from jaxvision.cli.tasks import DEFAULT, task_of
 from jaxvision.cli.using import evaluate, features, predict
 from jaxvision.style import config as style_options
 
@@ -25,7 +25,7 @@ StylePictures = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(
 
 
 def make_app(
-    *, all_options: bool, given: frozenset[str], task: str = "classification"
+    *, all_options: bool, given: frozenset[str], task: str = DEFAULT
 ) -> tyro.extras.SubcommandApp:
     """All commands.
 
@@ -37,8 +37,7 @@ def make_app(
     app = tyro.extras.SubcommandApp()
     group = tyro.conf.OmitArgPrefixes if all_options else tyro.conf.Suppress
 
-    train = detector_trainer if task == "detection" else classifier_trainer
-    app.command(train(group, given), name="train")
+    app.command(trainer(task, group, given), name="train")
     app.command(sweeper(group, given), name="sweep")
 
     @app.command
@@ -128,7 +127,7 @@ def main() -> int:
         app = make_app(
             all_options=not {"-h", "--help"} & set(arguments),
             given=_named_options(arguments),
-            task=task_of(arguments) if arguments[:1] == ["train"] else "classification",
+            task=task_of(arguments) if arguments[:1] == ["train"] else DEFAULT,
         )
         arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
         app.cli(args=arguments, prog="jaxvision", description=DESCRIPTION)

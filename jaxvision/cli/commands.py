@@ -4,6 +4,7 @@ All but the most important options are in a `group`, which is shown or not.
 """
 
 from collections.abc import Callable
+from inspect import Parameter, Signature, unwrap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,77 +12,57 @@ import tyro
 
 from jaxvision.classification import config as options
 from jaxvision.classification.sweep_config import Sweep
-from jaxvision.cli.training import detect_or_resume, sweep_or_resume, train_or_resume
-from jaxvision.detection import config as detection
+from jaxvision.cli.tasks import DEFAULT, TASKS
+from jaxvision.cli.training import sweep_or_resume, train_or_resume
+
+TRAIN = """Train {what}, test it, and keep everything in a run's directory.
+
+--help-all shows the other options: {others}.
+Other tasks have options of their own, which --help shows with it: {tasks}.
+
+Args:
+    task: What to learn; without it, {default}.
+    config: Settings from a file, JSON or TOML, by the options' names; options win.
+    resume: RUN: go on with the run in this directory, by its own configuration. Or what to do if
+        --out holds a run: never or must go on with it, or auto: if there is one.
+    allow_changed: Settings in which the run may differ from what it began with.
+"""
 
 
-def classifier_trainer(group: Any, given: frozenset[str]) -> Callable[..., None]:
-    """`train` for classifiers; `given` are the options on the command line."""
+def trainer(name: str, group: Any, given: frozenset[str]) -> Callable[..., None]:
+    """`train` for the task of this name; `given` are the options on the command line.
 
-    def train_classifier(
-        main: Annotated[options.Main, tyro.conf.arg(name="")],
-        reading: Annotated[options.Data, group],
-        transfer: Annotated[options.Transfer, group],
-        augmentation: Annotated[options.Augmentation, group],
-        training: Annotated[options.Training, group],
-        compute: Annotated[options.Compute, group],
-        record: Annotated[options.Record, group],
-        task: str = "classification",
-        config: Path | None = None,
-        resume: str = "never",
-        allow_changed: tuple[str, ...] = (),
+    The signature is made of the groups that the task's configuration is made of.
+    """
+    task = TASKS[name]
+    groups = {cls.__name__.lower(): Annotated[cls, group] for cls in task.groups}
+    main = next(iter(groups))
+    groups[main] = Annotated[task.groups[0], tyro.conf.arg(name="")]
+
+    def train(
+        task: str, config: Path | None, resume: str, allow_changed: tuple[str, ...], **values: Any
     ) -> None:
-        """Train an image classifier, test it, and keep everything in a run's directory.
+        settings = {field: v for group in values.values() for field, v in vars(group).items()}
+        chosen = TASKS[task]
+        train_or_resume(chosen, chosen.config(**settings), given, config, resume, allow_changed)
 
-        --help-all shows the other options: data, transfer, augmentation, training, compute, record.
-        `--task detection --help` shows those of detectors.
-
-        Args:
-            task: classification, or detection: images with boxes.
-            config: Settings from a file, JSON or TOML, by the options' names; options win.
-            resume: RUN: go on with the run in this directory, by its own configuration. Or what to
-                do if --out holds a run: never or must go on with it, or auto: if there is one.
-            allow_changed: Settings in which the run may differ from what it began with.
-        """
-        groups = (main, reading, transfer, augmentation, training, compute, record)
-        values = {name: value for group in groups for name, value in vars(group).items()}
-        train_or_resume(options.TrainConfig(**values), given, config, resume, allow_changed)
-
-    return train_classifier
-
-
-def detector_trainer(group: Any, given: frozenset[str]) -> Callable[..., None]:
-    """`train` for detectors; `given` likewise."""
-
-    def train_detector(
-        main: Annotated[detection.Main, tyro.conf.arg(name="")],
-        reading: Annotated[detection.Data, group],
-        detector: Annotated[detection.Detector, group],
-        augmentation: Annotated[detection.Augmentation, group],
-        training: Annotated[detection.Training, group],
-        compute: Annotated[detection.Compute, group],
-        record: Annotated[detection.Record, group],
-        task: str = "detection",
-        config: Path | None = None,
-        resume: str = "never",
-        allow_changed: tuple[str, ...] = (),
-    ) -> None:
-        """Train a detector of objects, test it, and keep everything in a run's directory.
-
-        --help-all shows the other options: data, detector, augmentation, training, compute, record.
-
-        Args:
-            task: detection; without it, classification.
-            config: Settings from a file, JSON or TOML, by the options' names; options win.
-            resume: RUN: go on with the run in this directory, by its own configuration. Or what to
-                do if --out holds a run: never or must go on with it, or auto: if there is one.
-            allow_changed: Settings in which the run may differ from what it began with.
-        """
-        groups = (main, reading, detector, augmentation, training, compute, record)
-        values = {name: value for group in groups for name, value in vars(group).items()}
-        detect_or_resume(detection.DetectConfig(**values), given, config, resume, allow_changed)
-
-    return train_detector
+    plain = {
+        "task": (str, name),
+        "config": (Path | None, None),
+        "resume": (str, "never"),
+        "allow_changed": (tuple[str, ...], ()),
+    }
+    keyword = Parameter.KEYWORD_ONLY
+    train.__signature__ = Signature(
+        [Parameter(name, keyword, annotation=kind) for name, kind in groups.items()]
+        + [Parameter(k, keyword, annotation=kind, default=v) for k, (kind, v) in plain.items()]
+    )
+    # `unwrap`: annotations are looked up below what a checker of types may have put around it.
+    unwrap(train).__annotations__ = groups | {k: kind for k, (kind, _) in plain.items()}
+    others = ", ".join(name for name in groups if name != main)
+    tasks = ", ".join(f"--task {other}" for other in TASKS if other != name)
+    train.__doc__ = TRAIN.format(what=task.what, others=others, tasks=tasks, default=DEFAULT)
+    return train
 
 
 def sweeper(group: Any, given: frozenset[str]) -> Callable[..., None]:

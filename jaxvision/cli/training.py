@@ -1,24 +1,18 @@
 """What `jaxvision train` and `jaxvision sweep` do with their options."""
 
 import dataclasses
-import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from jaxvision.classification import config as options
 from jaxvision.classification.sweep_config import Sweep
-from jaxvision.detection.config import DetectConfig
-from jaxvision.names import lookup
+from jaxvision.cli.tasks import TASKS, Config, Task
 from jaxvision.runs.config import FREE
-
-TASKS = ("classification", "detection")
-
-Config: TypeAlias = options.TrainConfig | DetectConfig
 
 
 def train_or_resume(
-    config: options.TrainConfig,
+    task: Task,
+    config: Config,
     given: frozenset[str],
     settings: Path | None,
     resume: str,
@@ -27,6 +21,7 @@ def train_or_resume(
     """Trains a new run, or goes on with one.
 
     Args:
+        task: what is trained.
         config: all options.
         given: those that were named.
         settings: a file of more.
@@ -39,71 +34,9 @@ def train_or_resume(
     if settings is not None:
         config, given = _with_settings(config, given, settings)
     _start_processes(config)
-    _check_model(config, given)
+    _check_model(task, config, given)
 
-    from jaxvision.classification.pretraining import follow_pretrained
-    from jaxvision.classification.record import read_config
-    from jaxvision.classification.training import train
-
-    # As the run's own was: "vgg16" is "vgg16:lpips".
-    _run(config, given, resume, allow_changed, train, read_config, follow_pretrained)
-
-
-def detect_or_resume(
-    config: DetectConfig,
-    given: frozenset[str],
-    settings: Path | None,
-    resume: str,
-    allow_changed: tuple[str, ...],
-) -> None:
-    """Trains a new detector, or goes on with one; arguments and errors as `train_or_resume`."""
-    if settings is not None:
-        config, given = _with_settings(config, given, settings)
-    _start_processes(config)
-
-    from jaxvision.detection.record import read_config
-    from jaxvision.detection.training import follow_pretrained, train_detector
-
-    _run(config, given, resume, allow_changed, train_detector, read_config, follow_pretrained)
-
-
-def task_of(arguments: Sequence[str]) -> str:
-    """What `jaxvision train` shall train: as --task says, or the run that is gone on with.
-
-    Raises:
-        ValueError: if there is no such task.
-    """
-    said = dict.fromkeys(("--task", "--resume"), "")
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        name, equals, value = word.partition("=")
-        if name in said:
-            said[name] = value if equals else following
-    if said["--task"]:
-        lookup("--task", said["--task"], dict.fromkeys(TASKS))
-        return said["--task"]
-    return task_of_run(Path(said["--resume"])) if said["--resume"] else TASKS[0]
-
-
-def task_of_run(run: Path) -> str:
-    """The task of the run in `run`; of what is no run, or a damaged one, the first: whoever reads
-    it then says what is wrong."""
-    try:
-        task = json.loads((run / "config.json").read_text()).get("task", TASKS[0])
-    except (OSError, ValueError, AttributeError):
-        return TASKS[0]
-    return task if task in TASKS else TASKS[0]
-
-
-def _run(
-    config: Config,
-    given: frozenset[str],
-    resume: str,
-    allow_changed: tuple[str, ...],
-    train: Callable[..., Path],
-    read_config: Callable[[Path], Config],
-    follow_pretrained: Callable[[Config], Config],
-) -> None:
-    """Trains by `train`, in the run that `resume` says, which `read_config` reads."""
+    train = getattr(task.module("training"), task.trainer)
     from jaxvision.train.interruption import Interruption
 
     with Interruption() as interruption:
@@ -111,8 +44,9 @@ def _run(
             train(config, resume=resume, allow_changed=allow_changed, interruption=interruption)
             return
         run = Path(resume)
-        own = read_config(run)
-        changed = _given_changes(follow_pretrained(config), given, own, run, allow_changed)
+        own = task.module("record").read_config(run)
+        # As the run's own was: "vgg16" is "vgg16:lpips".
+        changed = _given_changes(task.follow_pretrained(config), given, own, run, allow_changed)
         train(
             dataclasses.replace(own, **changed, out=run),
             resume="auto",
@@ -135,7 +69,7 @@ def sweep_or_resume(
     """
     if settings is not None:
         config, _ = _with_settings(config, given, settings)
-    _check_model(config, given)
+    _check_model(TASKS["classification"], config, given)
     others = sorted(given - {"resume"})
     if resume is not None and others:
         raise ValueError(
@@ -152,17 +86,15 @@ def sweep_or_resume(
             run_sweep(config, asked, interruption=interruption)
 
 
-def _check_model(config: options.TrainConfig, given: frozenset[str]) -> None:
+def _check_model(task: Task, config: Config, given: frozenset[str]) -> None:
     """Raises ValueError if the default network was asked for by name beside the weights of another,
     which the configuration does not show."""
-    if "model" not in given or config.pretrained is None:
-        return
-    from jaxvision.classification.pretraining import follow_pretrained
-
-    model = follow_pretrained(config).model
-    if model != config.model:
+    field = "backbone" if hasattr(config, "backbone") else "model"
+    followed = getattr(task.follow_pretrained(config), field)
+    if field in given and followed != getattr(config, field):
         raise ValueError(
-            f"`model` must be left out beside `pretrained`, which is of {model}, got {config.model}"
+            f"`{field}` must be left out beside `pretrained`, which is of {followed}, got "
+            f"{getattr(config, field)}"
         )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import tyro
 
 from jaxvision.classification import config as options
-from jaxvision.cli.training import task_of_run
+from jaxvision.cli.tasks import DEFAULT, TASKS, task_of_run
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 
@@ -16,7 +16,7 @@ def evaluate(
     data: str | None = None,
     part: Literal["train", "validation", "test"] = "test",
 ) -> None:
-    """Measure what was trained: a classifier's accuracy, a detector's average precision.
+    """Measure what was trained, as its task is measured: a classifier's accuracy, for example.
 
     Args:
         run: The directory that `jaxvision train` made.
@@ -24,11 +24,10 @@ def evaluate(
         part: Which part of the data.
     """
     title = f"{run} on {data or 'its data'}: {part}"
-    if task_of_run(run) == "detection":
-        from jaxvision.detection.report import print_evaluation
-        from jaxvision.detection.trained import evaluate as measure_detector
-
-        print_evaluation(measure_detector(run, data, part), title)
+    task = task_of_run(run)
+    if task != DEFAULT:
+        measured = TASKS[task].module("trained").evaluate(run, data, part)
+        TASKS[task].module("report").print_evaluation(measured, title)
         return
     from jaxvision.classification.classifier import evaluate as measure
     from jaxvision.classification.report import show_evaluation
@@ -55,10 +54,10 @@ def predict(
     """
     if not images:
         raise ValueError("`IMAGE...` is empty: name at least one image file")
-    if task_of_run(run) == "detection":
-        from jaxvision.detection.pictures import write_pictures
-
-        for line in write_pictures(run, images, score, out):
+    task = task_of_run(run)
+    if task != DEFAULT:
+        own = {"score": score} if task == "detection" else {}
+        for line in TASKS[task].module("pictures").write_pictures(run, images, out=out, **own):
             print(line)
         return
     from jaxvision.classification import classifier

@@ -34,7 +34,7 @@ class Main:
     """How the rate goes on: down to zero along a cosine, or as it began."""
     batch_size: int = 32
     """Images a step, over all devices."""
-    epochs: int = 12
+    epochs: int = 10
     """Passes over the training set, at most."""
     patience: int | None = None
     """Stop after so many epochs without a better validation score; None: never."""

@@ -1,13 +1,11 @@
 """Trains a detector from a configuration, in a run directory (`jaxvision.train.run`)."""
 
 import dataclasses
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import jax
 from rich.console import Console
 
 from jaxvision.detection import report
@@ -28,54 +26,37 @@ from jaxvision.detection.voc_precision import mean_average_precision
 from jaxvision.names import lookup
 from jaxvision.ops.normalization import Normalization
 from jaxvision.pretrained.named import parse_named
-from jaxvision.runs import session as runs
-from jaxvision.runs.devices import check_mesh, mesh_of
-from jaxvision.runs.directory import find_run, hold, make_directory
-from jaxvision.runs.memory import memory_explained
+from jaxvision.runs.devices import mesh_of
 from jaxvision.runs.optimizer import OPTIMIZERS
-from jaxvision.runs.record import check_same
-from jaxvision.runs.session import Resume, Session
+from jaxvision.runs.session import Session
+from jaxvision.runs.training import Plan, Prepared, learned, run_training
 from jaxvision.train import run as files
-from jaxvision.train.compilation import cache_programs
 from jaxvision.train.display import Display
 from jaxvision.train.epoch import EvalEpoch
-from jaxvision.train.fit import Progress, start
-from jaxvision.train.interruption import Interruption
+from jaxvision.train.fit import Progress
 from jaxvision.train.processes import is_first
 
 
-def train_detector(
-    config: DetectConfig,
-    console: Console | None = None,
-    *,
-    resume: Resume = "never",
-    allow_changed: Sequence[str] = (),
-    interruption: Interruption | None = None,
-) -> Path:
+def train_detector(config: DetectConfig, console: Console | None = None, **options: Any) -> Path:
     """Trains a detector and measures it; returns the run's directory.
 
-    Arguments and errors are those of `jaxvision.classification.training.train`, and so is what is
-    promised of a run that is resumed.
+    `run_training` says what the `options` are (`resume`, `allow_changed`, `interruption`), what is
+    promised of a run that is resumed, and the errors.
+
+    Raises:
+        ValueError: if a name is unknown; `run_training` says the rest.
     """
-    display = Display(console or Console(), quiet=not is_first())
-    going_on = find_run(config.out, resume)
     config = follow_pretrained(config)
     lookup("model", config.model, dict.fromkeys(DETECTORS))
     lookup("backbone", config.backbone, BACKBONES)
     lookup("optimizer", config.optimizer, OPTIMIZERS)
-    check_mesh(config)
-    if config.compilation_cache:
-        cache_programs()
-    with ExitStack() as stack:
-        stack.enter_context(hold(config.out, going_on=going_on))
-        return _run(
-            config,
-            display,
-            interruption or Interruption(),
-            stack,
-            resume if going_on else None,
-            allow_changed,
-        )
+    return run_training(config, _prepare, console, **options)
+
+
+def resume_detector(path: Path, console: Console | None = None, **options: Any) -> Path:
+    """Goes on with the run in `path`, by its own configuration; `train_detector` says the rest."""
+    config = dataclasses.replace(read_config(path), out=path)
+    return train_detector(config, console, resume="auto", **options)
 
 
 def follow_pretrained(config: DetectConfig) -> DetectConfig:
@@ -100,19 +81,7 @@ def follow_pretrained(config: DetectConfig) -> DetectConfig:
     return dataclasses.replace(config, backbone=named.model, pretrained=asked)
 
 
-def _run(
-    config: DetectConfig,
-    display: Display,
-    interruption: Interruption,
-    stack: ExitStack,
-    resume: Resume | None,
-    allow_changed: Sequence[str],
-) -> Path:
-    """Makes a new run (`resume` None), or goes on with the one that is there."""
-    began = time.monotonic()
-    if resume and (config.out / files.RESULT).exists():
-        display.note(f"{config.out} is finished already; its result is in {files.RESULT} there")
-        return config.out
+def _prepare(config: DetectConfig, display: Display, stack: ExitStack) -> Prepared:
     pretraining = None
     if config.pretrained is not None:
         with display.working(f"reading the weights of {config.pretrained}"):
@@ -124,52 +93,33 @@ def _run(
         if feed is not None:
             stack.callback(feed.close)
     canvases = material.canvases
-    normalization = pretraining and pretraining.normalization
-    normalization = normalization or normalization_for(material.train, canvases.train)
     anchors: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
     if config.model == "faster_rcnn":
         anchors = anchors_of(config, training_boxes(canvases.train))
     options = pretraining.options if pretraining else {}
+    normalization = pretraining and pretraining.normalization
+    normalization = normalization or normalization_for(material.train, canvases.train)
     record = record_of(config, canvases, normalization, anchors, options)
-    changed = False
-    if resume:
-        then = files.read_config(config.out)
-        changed, notes = check_same(then, record, allow_changed)
-        for note in notes:
-            display.note(note)
-        normalization = Normalization(*(tuple(v) for v in then["normalization"].values()))
-    classes = canvases.train.classes
-    image_shape = tuple(record["data"]["image_shape"])
-    detector = make_detector(config, len(classes), image_shape, anchors, options)
-    steps = config.epochs * material.train.steps
-    job = make_job(config, detector, image_shape, steps, normalization, mesh, pretraining)
-    progress = start(job.init(jax.random.key(config.seed)))
-    path = config.out or make_directory(config.data, config.model, stack)
-    session = Session(
-        config,
-        path,
-        display,
-        interruption,
-        job,
-        material.train,
-        material.validation,
-        score=lambda metrics: metrics["mAP"],
-        judge=judge_of(material),
-    )
-    if resume:
-        progress = runs.restore(session, progress, resume, changed=changed)
-    if is_first() and (not resume or changed):
-        files.write_json(path / files.CONFIG, record)
+    image_shape, classes = tuple(record["data"]["image_shape"]), len(canvases.train.classes)
     test = f" and {len(canvases.test)} test" if canvases.test else ""
-    display.note(
-        f"{config.model} on {config.data}: {len(canvases.train)} training, "
-        f"{len(canvases.validation)} validation{test} images of {image_shape[0]} x "
-        f"{image_shape[1]} with {len(classes)} classes of objects -> {path}"
-    )
-    with memory_explained(config.batch_size, image_shape):
-        progress = runs.train(session, progress)
-        _finish(session, material, progress, began)
-    return path
+
+    def plan(normalization: Normalization) -> Plan:
+        detector = make_detector(config, classes, image_shape, anchors, options)
+        steps = config.epochs * material.train.steps
+        return Plan(
+            make_job(config, detector, image_shape, steps, normalization, mesh, pretraining),
+            material.train,
+            material.validation,
+            image_shape,
+            f"{config.model} on {config.data}: {len(canvases.train)} training, "
+            f"{len(canvases.validation)} validation{test} images of {image_shape[0]} x "
+            f"{image_shape[1]} with {classes} classes of objects",
+            finish=lambda session, progress, began: _finish(session, material, progress, began),
+            score=lambda metrics: metrics["mAP"],
+            judge=judge_of(material),
+        )
+
+    return Prepared(record, plan)
 
 
 def judge_of(material: Material) -> Callable[[Found], dict[str, float]]:
@@ -196,11 +146,7 @@ def _finish(session: Session, material: Material, progress: Progress, began: flo
     result: dict[str, Any] = {
         part: evaluation.figures,
         "best": progress.history[progress.best_epoch - 1]["validation"],
-        "seconds": round(time.monotonic() - began, 2),
-        "steps": progress.history[-1]["step"],
-        "epochs": progress.epoch,
-        "best_epoch": progress.best_epoch,
-    }
+    } | learned(progress, began)
     report.draw(session.path, evaluation, progress)
     files.write_json(session.path / files.RESULT, result)
     report.show(session.display, evaluation, f"{session.path}: {part}")
@@ -211,9 +157,3 @@ def _finish(session: Session, material: Material, progress: Progress, began: flo
     session.display.note(
         f"{session.path}: {', '.join(report.PICTURES)}, result.json, model.safetensors"
     )
-
-
-def resume_detector(path: Path, console: Console | None = None, **options: Any) -> Path:
-    """Goes on with the run in `path`, by its own configuration; `train_detector` says the rest."""
-    config = dataclasses.replace(read_config(path), out=path)
-    return train_detector(config, console, resume="auto", **options)

@@ -1,0 +1,81 @@
+"""The tasks that `jaxvision train` knows: what can be set for each, and who does it."""
+
+import json
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple, TypeAlias
+
+from jaxvision.classification import config as classification
+from jaxvision.detection import config as detection
+from jaxvision.names import lookup
+
+# Any task's configuration: the settings of `jaxvision.runs.config`, and its own.
+Config: TypeAlias = Any
+
+
+class Task(NamedTuple):
+    """One of them."""
+
+    config: type
+    groups: tuple[type, ...]  # that the configuration is made of, the most important first
+    what: str  # that is trained, for the help
+    package: str  # with the modules training, record, trained, report and pictures
+    trainer: str  # the name of what trains in `training`
+
+    def module(self, name: str) -> ModuleType:
+        """One of the package, imported now: JAX with it."""
+        return import_module(f"{self.package}.{name}")
+
+    def follow_pretrained(self, config: Config) -> Config:
+        """The configuration with what the weights that it names decide."""
+        if getattr(config, "pretrained", None) is None:
+            return config
+        return self.module("training").follow_pretrained(config)
+
+
+TASKS = {
+    "classification": Task(
+        classification.TrainConfig,
+        classification.GROUPS,
+        "an image classifier",
+        "jaxvision.classification",
+        "train",
+    ),
+    "detection": Task(
+        detection.DetectConfig,
+        detection.GROUPS,
+        "a detector of objects",
+        "jaxvision.detection",
+        "train_detector",
+    ),
+}
+DEFAULT = "classification"
+
+
+def task_of(arguments: Sequence[str]) -> str:
+    """What `jaxvision train` shall train: as --task says, or the run that is gone on with.
+
+    Raises:
+        ValueError: if there is no such task.
+    """
+    said = dict.fromkeys(("--task", "--resume"), "")
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if name in said:
+            said[name] = value if equals else following
+    if said["--task"]:
+        lookup("--task", said["--task"], TASKS)
+        return said["--task"]
+    return task_of_run(Path(said["--resume"])) if said["--resume"] else DEFAULT
+
+
+def task_of_run(run: Path) -> str:
+    """The task of the run in `run`; of what is no run, or a damaged one, the first: whoever reads
+    it then says what is wrong."""
+    try:
+        task = json.loads((run / "config.json").read_text()).get("task", DEFAULT)
+    except (OSError, ValueError, AttributeError):
+        return DEFAULT
+    return task if task in TASKS else DEFAULT
