@@ -82,9 +82,11 @@ class Detector:
     """Channels of the detector's own convolution, and half the width of its dense layer."""
     cell_boxes: int = 2
     """yolo: boxes of each cell."""
+    pyramid: int | None = None
+    """faster_rcnn: look at a pyramid of so many channels, of all strides from --stride on."""
     anchor_sizes: tuple[float, ...] = ()
-    """faster_rcnn: sides in pixels, as of squares. By default three that the training boxes
-    have."""
+    """faster_rcnn: sides in pixels, as of squares; of a pyramid one for each level. By default
+    such as the training boxes have."""
     anchor_ratios: tuple[float, ...] = ()
     """faster_rcnn: heights to widths. By default three that the training boxes have."""
     freeze: str | None = None
@@ -168,6 +170,10 @@ class DetectConfig(Record, Compute, Training, Augmentation, Detector, Data, Main
                 "freeze": (
                     not (self.pretrained is None and self.freeze),
                     "left out without `pretrained`",
+                ),
+                "pyramid": (
+                    self.pyramid is None or (self.pyramid >= 1 and self.model == "faster_rcnn"),
+                    "at least 1, or left out where the model is not faster_rcnn",
                 ),
                 "remat": (not self.remat, "left out: no detector has it"),
                 "validation_fraction": (0 < self.validation_fraction < 1, "in (0, 1)"),

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from jaxvision.detection.config import DetectConfig
 from jaxvision.detection.faster_rcnn import faster_rcnn_boxes, faster_rcnn_losses
+from jaxvision.detection.feature_maps import find_levels, find_map, stride_of
 from jaxvision.detection.found import Found, Selection
 from jaxvision.detection.yolo import yolo_boxes, yolo_losses
 from jaxvision.models import MODELS, Network, make_model
@@ -20,7 +20,6 @@ from jaxvision.models.faster_rcnn import Draws, FasterRCNN, Scene
 from jaxvision.models.yolo import GridYOLO, fast_yolo, yolo_v1
 from jaxvision.names import lookup
 from jaxvision.train.step import Batch, Inputs, only_images
-from jaxvision.transfer.stages import features_of
 
 Losses = Callable[[Any, Batch], dict[str, Float[Array, " b"]]]
 DETECTORS = ("yolo", "faster_rcnn", "yolo_v1", "fast_yolo")
@@ -91,16 +90,17 @@ def _faster_rcnn(
     selection: Selection,
 ) -> Detector:
     height, width, _ = image_shape
-    backbone, stride = make_backbone(config, options), stride_of(config)
-    feature = find_map(backbone, image_shape, stride)
+    backbone = make_backbone(config, options)
+    features, strides = find_levels(config, backbone, image_shape)
     sizes, ratios = anchors
     network = FasterRCNN(
         classes,
         backbone,
-        (feature,),
-        (stride,),
-        (sizes,),
+        features,
+        strides,
+        (sizes,) if config.pyramid is None else tuple((size,) for size in sizes),
         ratios,
+        pyramid=config.pyramid,
         width=config.hidden,
         hidden=(2 * config.hidden,),
         draws=DRAWS,
@@ -111,7 +111,7 @@ def _faster_rcnn(
 
     return Detector(
         network,
-        feature,
+        features[-1],
         inputs,
         lambda seen, batch: faster_rcnn_losses(seen),
         None,
@@ -147,45 +147,37 @@ def without_dense(network: Network) -> dict[str, Any]:
     return {"hidden": ()} if has_some else {}
 
 
-def stride_of(config: DetectConfig) -> int:
-    """The stride of the feature map that the configuration's detector looks at."""
-    if config.stride is not None:
-        return config.stride
-    return 8 if config.data == "scenes" else 16
-
-
-def find_map(backbone: Network, image_shape: tuple[int, int, int], stride: int) -> str:
-    """The last feature whose map has a place for every `stride` pixels of the image.
-
-    Raises:
-        ValueError: if there is none; names those that there are.
-    """
-    height, width, _ = image_shape
-    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-
-    variables = jax.eval_shape(
-        lambda images: backbone.init(jax.random.key(0), images, train=False), images
-    )
-    features = features_of(backbone, variables, images)
-    maps = {name: x.shape[1:3] for name, x in features.items() if x.ndim == 4}
-    # A last row that fills no stride is kept by some networks and dropped by others.
-    whole, part = (height // stride, width // stride), (-(-height // stride), -(-width // stride))
-    found = [name for name, shape in maps.items() if shape in (whole, part)]
-    if not found:
-        known = sorted({round(height / rows) for rows, _ in maps.values()})
-        raise ValueError(
-            f"`stride` must be one that a feature map of the backbone has at {height} x {width} "
-            f"pixels, got {stride}: it has {', '.join(map(str, known))}."
-        )
-    return found[-1]
+def levels_of(
+    config: DetectConfig,
+    image_shape: tuple[int, int, int],
+    options: Mapping[str, Any] | None = None,
+) -> int | None:
+    """How many levels the pyramid has; None without one."""
+    if config.pyramid is None:
+        return None
+    return len(find_levels(config, make_backbone(config, options), image_shape)[1])
 
 
 def anchors_of(
-    config: DetectConfig, boxes: Float[np.ndarray, "n 4"]
+    config: DetectConfig, boxes: Float[np.ndarray, "n 4"], levels: int | None = None
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Sizes and ratios of anchors: those of the configuration, or three of each that divide the
-    training boxes evenly (their 1/6, 1/2 and 5/6 quantiles)."""
+    """Sizes and ratios of anchors: those of the configuration, or such that divide the training
+    boxes evenly: three of each (their 1/6, 1/2 and 5/6 quantiles), or a size for each level.
+
+    Args:
+        config: what is asked for.
+        boxes: of the training images, in pixels.
+        levels: of a pyramid; None for one map with all sizes.
+
+    Raises:
+        ValueError: if there are no boxes to choose by, or not as many sizes as levels.
+    """
     sizes, ratios = config.anchor_sizes, config.anchor_ratios
+    if levels is not None and sizes and len(sizes) != levels:
+        raise ValueError(
+            f"`anchor_sizes` must be {levels}, one for each level of the pyramid, the finest "
+            f"first, got {len(sizes)}."
+        )
     if sizes and ratios:
         return sizes, ratios
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1).astype(np.float64)
@@ -195,9 +187,13 @@ def anchors_of(
             "--anchor-ratios, or other data"
         )
     width, height = sides.T
-    quantiles = (1 / 6, 1 / 2, 5 / 6)
-    sizes = sizes or tuple(
-        round(float(x), 1) for x in np.quantile(np.sqrt(width * height), quantiles)
-    )
-    ratios = ratios or tuple(round(float(x), 2) for x in np.quantile(height / width, quantiles))
-    return tuple(dict.fromkeys(sizes)), tuple(dict.fromkeys(ratios))
+    squares = np.quantile(np.sqrt(width * height), _middles(levels or 3))
+    sizes = sizes or tuple(round(float(x), 1) for x in squares)
+    ratios = ratios or tuple(round(float(x), 2) for x in np.quantile(height / width, _middles(3)))
+    # A level has its size, another's or not; of one map two of a kind are one.
+    return sizes if levels else tuple(dict.fromkeys(sizes)), tuple(dict.fromkeys(ratios))
+
+
+def _middles(n: int) -> Float[np.ndarray, " n"]:
+    """1 / 2n, 3 / 2n, ...: the middles of n even parts."""
+    return (np.arange(n) + 0.5) / n

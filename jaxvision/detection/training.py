@@ -10,7 +10,7 @@ from rich.console import Console
 
 from jaxvision.detection import report
 from jaxvision.detection.config import DetectConfig
-from jaxvision.detection.detectors import BACKBONES, DETECTORS, anchors_of, make_detector
+from jaxvision.detection.detectors import BACKBONES, DETECTORS, anchors_of, levels_of, make_detector
 from jaxvision.detection.found import Found
 from jaxvision.detection.job import load_pretraining, make_job
 from jaxvision.detection.material import (
@@ -93,10 +93,13 @@ def _prepare(config: DetectConfig, display: Display, stack: ExitStack) -> Prepar
         if feed is not None:
             stack.callback(feed.close)
     canvases = material.canvases
+    options = pretraining.options if pretraining else {}
     anchors: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
     if config.model == "faster_rcnn":
-        anchors = anchors_of(config, training_boxes(canvases.train))
-    options = pretraining.options if pretraining else {}
+        image_shape = canvases.train[0]["image"].shape
+        anchors = anchors_of(
+            config, training_boxes(canvases.train), levels_of(config, image_shape, options)
+        )
     normalization = pretraining and pretraining.normalization
     normalization = normalization or normalization_for(material.train, canvases.train)
     record = record_of(config, canvases, normalization, anchors, options)

@@ -10,7 +10,8 @@ from safetensors.numpy import load_file
 
 from jaxvision.data.objects import Objects
 from jaxvision.detection.config import DetectConfig
-from jaxvision.detection.detectors import anchors_of, find_map, make_backbone, make_detector
+from jaxvision.detection.detectors import anchors_of, levels_of, make_backbone, make_detector
+from jaxvision.detection.feature_maps import find_levels, find_map
 from jaxvision.detection.job import begin, make_job
 from jaxvision.detection.material import hold_out, open_parts, read_material
 from jaxvision.detection.record import read_config
@@ -187,6 +188,27 @@ def test_the_last_map_of_a_stride_is_looked_at():
     assert find_map(backbone, (64, 64, 1), 8) == "conv10"
     assert find_map(backbone, (64, 64, 1), 16) == "conv13"
     assert find_map(make_backbone(DetectConfig(backbone="vgg16")), (96, 96, 3), 16) == "relu5_3"
+
+
+def test_a_pyramid_has_a_level_for_each_stride_and_one_above():
+    config = DetectConfig(model="faster_rcnn", pyramid=16)
+    backbone = make_backbone(config)
+    found = find_levels(config, backbone, (64, 64, 1))
+    assert found == (("conv10", "conv13"), (8, 16, 32)) and levels_of(config, (64, 64, 1)) == 3
+    alone = dataclasses.replace(config, pyramid=None)
+    assert find_levels(alone, backbone, (64, 64, 1)) == (("conv10",), (8,))
+    assert levels_of(alone, (64, 64, 1)) is None
+    boxes = np.linspace(10, 40, 601)[:, None] * np.array([[0, 0, 1, 1]])
+    sizes, _ = anchors_of(config, boxes.astype(np.float32), 3)
+    np.testing.assert_allclose(sizes, [15, 25, 35], atol=0.051)
+    same = np.tile(np.array([[0, 0, 9, 9]], np.float32), (5, 1))
+    assert anchors_of(config, same, 3) == ((9.0, 9.0, 9.0), (1.0,))  # each level has its own
+    detector = make_detector(config, 10, (64, 64, 1), anchors_of(config, same, 3))
+    assert detector.model.sizes == ((9.0,), (9.0,), (9.0,)) and detector.feature == "conv13"
+    with pytest.raises(ValueError, match="3, one for each level of the pyramid"):
+        anchors_of(dataclasses.replace(config, anchor_sizes=(8.0,)), same, 3)
+    with pytest.raises(ValueError, match="left out where the model is not faster_rcnn"):
+        DetectConfig(model="yolo", pyramid=16)
 
 
 def test_what_no_box_depends_on_does_not_learn():
