@@ -1,11 +1,9 @@
 """A detector by its name: a network, what it learns by, and what boxes its outputs are."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -14,12 +12,13 @@ from jaxvision.detection.faster_rcnn import faster_rcnn_boxes, faster_rcnn_losse
 from jaxvision.detection.feature_maps import find_levels, find_map, stride_of
 from jaxvision.detection.found import Found, Selection
 from jaxvision.detection.yolo import yolo_boxes, yolo_losses
-from jaxvision.models import MODELS, Network, make_model
+from jaxvision.models import MODELS, Network
 from jaxvision.models.darknet import darknet_small
 from jaxvision.models.faster_rcnn import Draws, FasterRCNN, Scene
 from jaxvision.models.yolo import GridYOLO, fast_yolo, yolo_v1
 from jaxvision.names import lookup
 from jaxvision.train.step import Batch, Inputs, only_images
+from jaxvision.transfer import backbone as transfer
 
 Losses = Callable[[Any, Batch], dict[str, Float[Array, " b"]]]
 DETECTORS = ("yolo", "faster_rcnn", "yolo_v1", "fast_yolo")
@@ -125,26 +124,7 @@ def make_backbone(config: DetectConfig, options: Mapping[str, Any] | None = None
     Raises:
         ValueError: if it is unknown or does not compute in the type that is asked for.
     """
-    if config.backbone in MODELS:
-        network = make_model(config.backbone, None)
-    else:
-        network = lookup("backbone", config.backbone, BACKBONES)(num_classes=None)
-    attributes = dict(options or {}) | without_dense(network)
-    fields = {field.name for field in dataclasses.fields(network)}
-    if config.dtype != "float32":
-        if "dtype" not in fields:
-            raise ValueError(
-                f"`dtype` cannot be chosen for {config.backbone}: leave it out, or take another "
-                "backbone"
-            )
-        attributes["dtype"] = jnp.dtype(config.dtype)
-    return network.clone(**attributes)
-
-
-def without_dense(network: Network) -> dict[str, Any]:
-    """The attributes with which a network has no hidden dense layers."""
-    has_some = any(field.name == "hidden" for field in dataclasses.fields(network))
-    return {"hidden": ()} if has_some else {}
+    return transfer.make_backbone(config.backbone, config.dtype, options, BACKBONES)
 
 
 def levels_of(

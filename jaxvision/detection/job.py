@@ -1,67 +1,31 @@
 """What is trained, from a configuration: the detector's steps, and how its state begins."""
 
-from typing import Any, NamedTuple
-
 import jax
 import jax.numpy as jnp
 import optax
-from flax.traverse_util import flatten_dict
 from jax.sharding import Mesh
 from jaxtyping import Array, Key
 
 from jaxvision import augment
 from jaxvision.detection.config import DetectConfig
-from jaxvision.detection.detectors import Detector, without_dense
+from jaxvision.detection.detectors import Detector
 from jaxvision.hyperparameters import is_zero
-from jaxvision.models import make_model
 from jaxvision.ops.normalization import Normalization
-from jaxvision.pretrained import load_pretrained
-from jaxvision.pretrained.channel_order import for_rgb
-from jaxvision.pretrained.named import parse_named
 from jaxvision.runs.optimizer import make_optimizer
 from jaxvision.train.job import Job
 from jaxvision.train.mesh import gather_on, shardings_on
 from jaxvision.train.state import TrainState, Variables, init_state
 from jaxvision.train.step import Augment, make_eval_step, make_train_step
-from jaxvision.transfer.partition import parameters_below, partition
-from jaxvision.transfer.stages import features_of, find_feature
+from jaxvision.transfer.backbone import Pretraining, load_backbone, not_learned
+from jaxvision.transfer.partition import partition
 
 GREY = 128.0  # what lies around an image on its canvas, and comes in from outside
 
 
-class Pretraining(NamedTuple):
-    """A backbone that has learned."""
-
-    variables: Variables
-    normalization: Normalization | None  # of the pixels that it has seen; None: nobody has said it
-    options: dict[str, Any]  # attributes of the network
-
-
 def load_pretraining(config: DetectConfig) -> Pretraining | None:
-    """The backbone's weights that the configuration names; None for none.
-
-    Raises:
-        ValueError: if they are not those of the network, or of one with other channels.
-        FileNotFoundError: if they are not where they should be.
-        ConnectionError: if they are neither in the cache nor to be had.
-    """
-    if config.pretrained is None:
-        return None
-    named = parse_named(config.pretrained)
-    found = load_pretrained(
-        named.model,
-        named.weights,
-        file=named.file,
-        num_classes=None,
-        in_channels=config.channels or 3,
-        **without_dense(make_model(named.model, None)),
-    )
-    normalization = None
-    if found.preprocessing is not None:
-        found = for_rgb(found)
-        normalization = Normalization(found.preprocessing.mean, found.preprocessing.std)
-    options = dict(found.known.options) if found.known else {}
-    return Pretraining(found.variables, normalization, options)
+    """The backbone's weights that the configuration names; None for none; errors as
+    `load_backbone`."""
+    return config.pretrained and load_backbone(config.pretrained, config.channels or 3)
 
 
 def make_job(
@@ -150,9 +114,13 @@ def begin(
                 variables[name]["backbone"] = own
     if detector.feature is None:
         return {"variables": variables}
-    frozen = _not_learned(config, detector, variables, image_shape)
-    if not frozen:
+    own = {name: tree.get("backbone", {}) for name, tree in variables.items()}
+    names = not_learned(
+        detector.model.backbone, own, image_shape, (detector.feature,), config.freeze
+    )
+    if not names:
         return {"variables": variables}
+    frozen = {f"backbone/{name}" for name in names}
     learning, kept = partition(variables, lambda name: name not in frozen)
     return {"variables": learning, "frozen": kept}
 
@@ -170,21 +138,3 @@ def augmentation(config: DetectConfig, channels: int) -> Augment | None:
         saturation = config.color if channels == 3 else 0.0
         single.append(augment.color_jitter(config.color, config.color, saturation))
     return augment.per_example(augment.compose(*single)) if single else None
-
-
-def _not_learned(
-    config: DetectConfig,
-    detector: Detector,
-    variables: Variables,
-    image_shape: tuple[int, int, int],
-) -> set[str]:
-    """The backbone's parameters that are frozen, or that nothing depends on."""
-    backbone = detector.model.backbone
-    own = {name: tree.get("backbone", {}) for name, tree in variables.items()}
-    image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    used = parameters_below(backbone, own, image, detector.feature)
-    kept = set(flatten_dict(own["params"], sep="/")) - set(used)
-    if config.freeze is not None:
-        frozen = find_feature(config.freeze, features_of(backbone, own, image))
-        kept |= set(parameters_below(backbone, own, image, frozen))
-    return {f"backbone/{name}" for name in kept}

@@ -10,6 +10,7 @@ TESTS = {
     "found": ["tests/detection/test_found.py"],
     "measures": ["tests/detection/test_found.py", "tests/detection/test_training.py"],
     "detectors": ["tests/detection/test_training.py"],
+    "feature_maps": ["tests/detection/test_training.py"],
     "job": ["tests/detection/test_training.py"],
     "material": ["tests/detection/test_training.py"],
     "pictures": ["tests/detection/test_commands.py"],
@@ -92,12 +93,16 @@ MUTANTS = {
         ("boxes=canvas.box_of(i).to_image(one.boxes, clip=True)", "boxes=one.boxes"),
     ],
     "detectors": [
+        ("(np.arange(n) + 0.5) / n", "np.arange(n) / n"),
+        ("sizes if levels else tuple(dict.fromkeys(sizes))", "tuple(dict.fromkeys(sizes))"),
+    ],
+    "feature_maps": [
         ("return found[-1]", "return found[0]"),
-        ("1 / 6, 1 / 2, 5 / 6", "0, 1 / 2, 1"),
-        ("| without_dense(network)", ""),
+        ("(*strides, 2 * strides[-1])", "(*strides, strides[-1])"),
+        ("image_shape, 2 * strides[-1])", "image_shape, 4 * strides[-1])"),
     ],
     "job": [
-        ("kept = set(flatten_dict", "kept = set() and set(flatten_dict"),
+        ('f"backbone/{name}" for name in names', "name for name in names"),
         ("sum(detector.losses(outputs, batch).values())", 'detector.losses(outputs, batch)["box"]'),
     ],
     "material": [
