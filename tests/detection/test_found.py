@@ -3,8 +3,10 @@
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvision.data.letterbox import Letterboxed
+from jaxvision.data.scenes import DigitScenes
 from jaxvision.detection.found import Selection, select
-from jaxvision.detection.measures import detections_of
+from jaxvision.detection.measures import detections_of, on_images
 
 
 def chosen(boxes, scores, labels, **selection):
@@ -39,3 +41,12 @@ def test_detections_are_without_the_filling():
     assert one.boxes.shape == (1, 4)
     assert one.labels.dtype == np.int32
     np.testing.assert_allclose(one.scores, [0.9])
+
+
+def test_detections_are_told_in_the_images_own_pixels():
+    # 64 x 64 pixels on a canvas of 32 x 48: half as large, with 8 pixels of grey left and right.
+    canvas = Letterboxed(DigitScenes(1, 64), 32, 48)
+    found = chosen([[10, 2, 20, 12], [0, 20, 60, 40]], [0.9, 0.8], [3, 4], most=3)
+    (one,) = on_images(found, canvas)
+    np.testing.assert_allclose(one.boxes, [[4, 4, 24, 24], [0, 40, 64, 64]])
+    assert one.labels.tolist() == [3, 4]
