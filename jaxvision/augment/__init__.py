@@ -1,14 +1,16 @@
 """Data augmentation inside the compiled program: pure functions of a key and an example.
 
     geometry   horizontal_flip, vertical_flip, alternating_flip, pad_and_crop, random_affine
+    elastic    elastic_deformation: as if the image were printed on rubber
     objects    random_object_crop: a window of them, stretched to the image's size
+    windows    random_patch: in the image's own pixels
     erasing    cutout, random_erasing
     colour     color_jitter
     mixing     mixup, cutmix: of batches
     building   compose, per_example; affine, by a given matrix
 
-Image, boxes and segmentation move together. Every probability and strength may be a traced array;
-at 0 each augmentation is the identity, to the bit.
+Image, boxes, segmentation and target move together. Every probability and strength may be a traced
+array; at 0 each augmentation is the identity, to the bit.
 """
 
 from jaxvision.augment.affine import affine, random_affine
@@ -21,6 +23,7 @@ from jaxvision.augment.color import (
 )
 from jaxvision.augment.compose import compose, per_example
 from jaxvision.augment.crop import pad_and_crop
+from jaxvision.augment.elastic import elastic_deformation
 from jaxvision.augment.erase import cutout, random_erasing
 from jaxvision.augment.example import (
     Augmentation,
@@ -32,6 +35,7 @@ from jaxvision.augment.example import (
 from jaxvision.augment.flip import alternating_flip, horizontal_flip, vertical_flip
 from jaxvision.augment.mix import cutmix, mixup, partners
 from jaxvision.augment.object_crop import random_object_crop
+from jaxvision.augment.patch import random_patch
 
 __all__ = [
     "Augmentation",
@@ -49,6 +53,7 @@ __all__ = [
     "compose",
     "cutmix",
     "cutout",
+    "elastic_deformation",
     "horizontal_flip",
     "mixup",
     "pad_and_crop",
@@ -57,5 +62,6 @@ __all__ = [
     "random_affine",
     "random_erasing",
     "random_object_crop",
+    "random_patch",
     "vertical_flip",
 ]

@@ -11,7 +11,7 @@ with u1 .. u5 independent and uniform in [-1, 1),
 
     t = shift (u1 w, u2 h)    factor = (1 + scale)^u3    r = rotation u4    s = shear u5
 
-One map, and so one interpolation: each further one would blur the image further. Image,
+One map, and so one interpolation: each further one would blur the image further. Image, target,
 segmentation and boxes move by the same matrix (`jaxvision.ops.resampling`); a box becomes the
 smallest upright one around its four corners, which is larger than what it holds if that is rotated.
 """
@@ -26,6 +26,7 @@ from jaxvision.augment.example import (
     RandomKey,
     boxes_of,
     image_of,
+    partners_of,
     visible_boxes,
 )
 from jaxvision.augment.fill import Color, color_of, require_color
@@ -47,7 +48,7 @@ def random_affine(
     fill: Color | str = 0.0,
     fill_class: Whole = 0,
 ) -> Augmentation:
-    """Shifts, scales, rotates and shears an image, its boxes and its segmentation.
+    """Shifts, scales, rotates and shears an image and all that moves with it.
 
     Args:
         shift: at most this part of the width to the left or right, and of the height up or down.
@@ -90,10 +91,14 @@ def affine(
     edge = isinstance(fill, str)
     color = "edge" if edge else color_of(fill, channels)
     changed = {"image": affine_resample(image, matrix, color)}
-    if "segmentation" in example:
+    partners = partners_of(example)
+    if "segmentation" in partners:
         outside = "edge" if edge else jnp.asarray(fill_class)
-        segmentation = jnp.asarray(example["segmentation"])
-        changed["segmentation"] = affine_resample_nearest(segmentation, matrix, outside)
+        changed["segmentation"] = affine_resample_nearest(partners["segmentation"], matrix, outside)
+    if "target" in partners:
+        target = partners["target"].astype(jnp.float32)
+        color = "edge" if edge else color_of(fill, target.shape[2])
+        changed["target"] = affine_resample(target, matrix, color)
     if "boxes" in example:
         boxes, box_mask = boxes_of(example)
         changed |= visible_boxes(_hull(boxes, matrix, height, width), box_mask, height, width)

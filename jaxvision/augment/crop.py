@@ -19,6 +19,7 @@ from jaxvision.augment.example import (
     RandomKey,
     boxes_of,
     image_of,
+    partners_of,
     visible_boxes,
 )
 from jaxvision.augment.fill import Color, color_of, require_color
@@ -28,7 +29,7 @@ from jaxvision.hyperparameters import Whole, require_whole
 def pad_and_crop(
     padding: Whole = 4, fill: Color | str = 0.0, fill_class: Whole = 0
 ) -> Augmentation:
-    """Shifts an image, its boxes and its segmentation by whole pixels.
+    """Shifts an image and all that moves with it by whole pixels.
 
     Args:
         padding: at most so many pixels, either way, in each direction.
@@ -50,10 +51,15 @@ def pad_and_crop(
         reflect = isinstance(fill, str)
         color = None if reflect else color_of(fill, channels)
         changed = {"image": _look_up(image, rows, columns, color)}
-        if "segmentation" in example:
-            segmentation = jnp.asarray(example["segmentation"])[:, :, None]
+        partners = partners_of(example)
+        if "segmentation" in partners:
+            segmentation = partners["segmentation"][:, :, None]
             outside = None if reflect else jnp.asarray(fill_class, segmentation.dtype)[None]
             changed["segmentation"] = _look_up(segmentation, rows, columns, outside)[:, :, 0]
+        if "target" in partners:
+            target = partners["target"].astype(jnp.float32)
+            color = None if reflect else color_of(fill, target.shape[2])
+            changed["target"] = _look_up(target, rows, columns, color)
         if "boxes" in example:
             boxes, box_mask = boxes_of(example)
             shift = jnp.stack([dx, dy, dx, dy]).astype(boxes.dtype)

@@ -7,6 +7,9 @@ An example is a dict:
     "boxes"         float [n, 4], (left, top, right, bottom) in pixels; pixel i covers [i, i + 1)
     "box_mask"      bool [n], False for rows of "boxes" that are no box
     "segmentation"  int [h, w], the class of each pixel
+    "target"        [h, w, k], 0..255, of any dtype, a second image: what a network is to make of
+                    the first. It moves with that and otherwise stays as it is, in its dtype unless
+                    it is resampled
     "row", "epoch"  int, its number in the data set, and which pass over it this is
 
 "image" must be there. Whatever else there is ("label", ...) passes through untouched.
@@ -16,7 +19,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Key, Num
 
 Example: TypeAlias = dict[str, Any]
 Batch: TypeAlias = dict[str, Any]  # the same with a leading axis b, and "mask" bool [b]
@@ -52,6 +55,25 @@ def boxes_of(example: Example) -> tuple[Float[Array, "n 4"], Bool[Array, " n"]]:
             "image are masked there. `jnp.ones(n, bool)` says that all are boxes."
         )
     return jnp.asarray(example["boxes"]), jnp.asarray(example["box_mask"])
+
+
+def partners_of(example: Example) -> dict[str, Num[Array, "h w *k"]]:
+    """What else of an example has a value for each pixel: "segmentation" and "target", if there.
+
+    Raises:
+        ValueError: if one has not the image's size.
+    """
+    names = [name for name in ("segmentation", "target") if name in example]
+    partners = {name: jnp.asarray(example[name]) for name in names}
+    size = jnp.shape(example["image"])[:2]
+    for name, pixels in partners.items():
+        if pixels.ndim != {"segmentation": 2, "target": 3}[name] or pixels.shape[:2] != size:
+            axes = "[h, w]" if name == "segmentation" else "[h, w, k]"
+            raise ValueError(
+                f'`example` must have a "{name}" {axes} of its image\'s {size[0]} x {size[1]} '
+                f"pixels, got shape {pixels.shape}: what belongs to other pixels cannot move along."
+            )
+    return partners
 
 
 def visible_boxes(

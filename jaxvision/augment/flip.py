@@ -17,12 +17,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from jaxvision.augment.coin import coin
-from jaxvision.augment.example import Augmentation, Example, RandomKey, image_of
+from jaxvision.augment.example import Augmentation, Example, RandomKey, image_of, partners_of
 from jaxvision.hyperparameters import Scalar, Whole, require, require_whole
 
 
 def horizontal_flip(probability: Scalar = 0.5) -> Augmentation:
-    """Exchanges left and right in the image, its boxes and its segmentation, or does nothing.
+    """Exchanges left and right in the image and all that moves with it, or does nothing.
 
     Raises:
         ValueError: if `probability` is a number outside [0, 1].
@@ -31,7 +31,7 @@ def horizontal_flip(probability: Scalar = 0.5) -> Augmentation:
 
 
 def vertical_flip(probability: Scalar = 0.5) -> Augmentation:
-    """Exchanges top and bottom in the image, its boxes and its segmentation, or does nothing.
+    """Exchanges top and bottom in the image and all that moves with it, or does nothing.
 
     Raises:
         ValueError: if `probability` is a number outside [0, 1].
@@ -78,9 +78,8 @@ def _random_flip(probability: Scalar, axis: int) -> Augmentation:
 def _flip_if(flip: Bool[Array, ""], example: Example, axis: int) -> Example:
     image = image_of(example)
     changed = {"image": jnp.where(flip, jnp.flip(image, axis), image)}
-    if "segmentation" in example:
-        segmentation = jnp.asarray(example["segmentation"])
-        changed["segmentation"] = jnp.where(flip, jnp.flip(segmentation, axis), segmentation)
+    for name, pixels in partners_of(example).items():
+        changed[name] = jnp.where(flip, jnp.flip(pixels, axis), pixels)
     if "boxes" in example:
         boxes = jnp.asarray(example["boxes"])
         near, far = 1 - axis, 3 - axis  # the columns that change: left and right, or top and bottom

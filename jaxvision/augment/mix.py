@@ -93,7 +93,7 @@ def _draw_lam(key: RandomKey, alpha: Scalar) -> Float[Array, ""]:
 
 def _parts(batch: Batch, classes: int) -> tuple[Array, Array, Array]:
     """Images as float32, labels as distributions, and which examples are real."""
-    for name in ("boxes", "segmentation"):
+    for name in ("boxes", "segmentation", "target"):
         if name in batch:
             raise ValueError(
                 f"`batch` must hold images and labels to be mixed, got {name!r}, of which there is "

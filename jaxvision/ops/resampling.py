@@ -17,6 +17,8 @@ pixels around it (bilinear). Outside are the edge's pixels, repeated, or one col
 image passes between its last centre and one pixel beyond it (SciPy's "grid-constant", PyTorch's
 padding of `grid_sample`).
 
+`resample` is given any p for each output pixel, where pixel i has its centre at i.
+
 It is a sample and no average: an image scaled down to less than half is aliased.
 """
 
@@ -83,8 +85,37 @@ def affine_resample(
         matrix: [M | t], from the input to the output (`affine_matrix`).
         fill: what is outside of the image: its edge's pixels, or a colour.
     """
+    return resample(image, *_sources(matrix, *image.shape[:2]), fill)
+
+
+def affine_resample_nearest(
+    classes: Integer[Array, "h w"], matrix: Matrix, fill: Literal["edge"] | Integer[Array, ""]
+) -> Integer[Array, "h w"]:
+    """Moves a segmentation as `affine_resample` an image: each pixel takes the nearest one's class.
+
+    Args:
+        classes: a number a pixel.
+        matrix: as for `affine_resample`.
+        fill: what is outside of the image: its edge's pixels, or a class.
+    """
+    return resample_nearest(classes, *_sources(matrix, *classes.shape), fill)
+
+
+def resample(
+    image: Float[Array, "h w c"],
+    y: Float[Array, "h w"],
+    x: Float[Array, "h w"],
+    fill: Literal["edge"] | Float[Array, " c"],
+) -> Float[Array, "h w c"]:
+    """Shows at each output pixel what is seen at a place of its own, interpolating linearly.
+
+    Args:
+        image: any values.
+        y: the row that each output pixel shows, in which pixel i has its centre at i.
+        x: the column, likewise.
+        fill: what is outside of the image: its edge's pixels, or a colour.
+    """
     h, w, c = image.shape
-    y, x = _sources(matrix, h, w)
     row, down = _cell(y, h)
     column, right = _cell(x, w)
     # Pixels as rows of one table: a look-up then copies the c channels that lie side by side.
@@ -106,18 +137,15 @@ def affine_resample(
     return seen * inner + (1 - seen) * fill.astype(image.dtype)[None, None]
 
 
-def affine_resample_nearest(
-    classes: Integer[Array, "h w"], matrix: Matrix, fill: Literal["edge"] | Integer[Array, ""]
+def resample_nearest(
+    classes: Integer[Array, "h w"],
+    y: Float[Array, "h w"],
+    x: Float[Array, "h w"],
+    fill: Literal["edge"] | Integer[Array, ""],
 ) -> Integer[Array, "h w"]:
-    """Moves a segmentation as `affine_resample` an image: each pixel takes the nearest one's class.
-
-    Args:
-        classes: a number a pixel.
-        matrix: as for `affine_resample`.
-        fill: what is outside of the image: its edge's pixels, or a class.
-    """
+    """Shows at each pixel the class of the pixel nearest to its place; arguments of `resample`."""
     h, w = classes.shape
-    y, x = (jnp.floor(source + 0.5) for source in _sources(matrix, h, w))
+    y, x = jnp.floor(y + 0.5), jnp.floor(x + 0.5)
     row, column = jnp.clip(y, 0, h - 1), jnp.clip(x, 0, w - 1)
     nearest = classes[row.astype(jnp.int32), column.astype(jnp.int32)]
     if isinstance(fill, str):

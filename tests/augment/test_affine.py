@@ -64,6 +64,14 @@ def test_boxes_are_cut_off_at_the_border_and_masked_outside():
     assert not affine(example, matrix(y=-11))["box_mask"][0]
 
 
+@pytest.mark.parametrize("fill", ["edge", 90.0])
+def test_a_target_moves_as_the_image_does(fill):
+    example = {"image": photo(0, 24, 32), "target": photo(0, 24, 32)[:, :, 1:].astype(np.uint8)}
+    out = random_affine(0.2, 0.3, 40.0, 10.0, fill)(KEY, example)
+    np.testing.assert_array_equal(out["target"], out["image"][:, :, 1:])
+    assert (out["image"] != example["image"]).mean() > 0.9
+
+
 def test_what_comes_in_from_outside():
     example = scene(0, 0, 32, 24)
     out = affine(example, matrix(x=5), fill=(1.0, 2.0, 3.0), fill_class=255)

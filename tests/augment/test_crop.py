@@ -59,6 +59,14 @@ def test_every_place_is_as_likely_as_any_other():
     assert (counts[expected == 0] == 0).all()
 
 
+@pytest.mark.parametrize("fill", ["reflect", 90.0])
+def test_a_target_moves_as_the_image_does(fill):
+    example = {"image": photo(), "target": photo()[:, :, 1:].astype(np.uint8)}
+    for key in jax.random.split(KEY, 4):
+        out = pad_and_crop(3, fill)(key, example)
+        np.testing.assert_array_equal(out["target"], out["image"][:, :, 1:])
+
+
 @pytest.mark.parametrize("fill", ["reflect", 0.0])
 def test_image_boxes_and_segmentation_move_together(fill):
     example = scene(8, 7, 15, 14)

@@ -13,11 +13,12 @@ BOTH = pytest.mark.parametrize(("make", "axis"), [(horizontal_flip, 1), (vertica
 
 
 @BOTH
-def test_image_boxes_and_segmentation_move_together(make, axis):
-    example = scene(4, 3, 15, 11)
+def test_all_that_has_a_place_moves_together(make, axis):
+    example = scene(4, 3, 15, 11) | {"target": photo(1, 24, 32, 2).astype(np.uint8)}
     out = make(1.0)(KEY, example)
-    for name in ("image", "segmentation"):
+    for name in ("image", "segmentation", "target"):
         np.testing.assert_array_equal(out[name], np.flip(example[name], axis))
+    assert out["target"].dtype == np.uint8
     np.testing.assert_array_equal(out["boxes"][0], hull(out["segmentation"] == 3))
     np.testing.assert_array_equal(out["boxes"][0], hull(out["image"][:, :, 0] > 0))
     np.testing.assert_array_equal(out["box_mask"], example["box_mask"])
@@ -32,7 +33,7 @@ def test_boxes_by_hand():
 
 @BOTH
 def test_twice_is_the_identity(make, axis):
-    example = scene(4, 3, 15, 11) | {"image": photo(0, 24, 32)}
+    example = scene(4, 3, 15, 11) | {"image": photo(0, 24, 32), "target": photo(1, 24, 32, 1)}
     twice = make(1.0)(KEY, make(1.0)(KEY, example))
     for name in example:
         np.testing.assert_array_equal(twice[name], example[name])

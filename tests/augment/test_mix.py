@@ -158,7 +158,7 @@ def test_a_label_outside_the_classes_is_never_a_distribution(label):
 
 @BOTH
 def test_what_has_no_mixture_is_named(make):
-    for name in ("boxes", "segmentation"):
+    for name in ("boxes", "segmentation", "target"):
         with pytest.raises(ValueError, match=f"`batch` must hold images and labels .* '{name}'"):
             make(1.0, 4)(KEY, batch(6) | {name: np.zeros((6, 1, 4))})
 
