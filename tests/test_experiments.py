@@ -36,7 +36,13 @@ NOT_EXPERIMENTS = {
 }
 WITH_WEIGHTS = {"fast_style", "few_labels", "style_transfer"}
 PAINTING = {"fast_style", "style_transfer"}  # they have losses and pictures, and no accuracy
-DETECTING = {"detection"}
+# Those with a figure other than accuracy: which, and of what each.
+FIGURES = {
+    "detection": ("mAP", {"yolo", "faster_rcnn"}),
+    "segmentation": ("mIoU", {"cross_entropy", "cross_entropy_dice"}),
+    "denoising": ("PSNR", {"noisy", "dncnn", "denoiser"}),
+    "super_resolution": ("PSNR", {"bicubic", "espcn", "srcnn"}),
+}
 NAMES = sorted({path.stem for path in FOLDER.glob("*.py")} - NOT_EXPERIMENTS)
 
 
@@ -54,9 +60,12 @@ def test_smoke(name, tmp_path, monkeypatch):
         # So few steps and crops need not learn anything; tests/style has what is learned.
         assert all(0 < each["total"] < np.inf for each in result["losses"])
         assert list(tmp_path.rglob("*.png"))
-    elif name in DETECTING:
-        assert {"yolo", "faster_rcnn"} == result.keys()
-        assert all(0 <= figures["mAP"] <= 1 for figures in result.values())
+    elif name in FIGURES:
+        figure, each = FIGURES[name]
+        assert each == result.keys()
+        assert all(
+            0 <= figures[figure] <= (100 if figure == "PSNR" else 1) for figures in result.values()
+        )
     else:
         assert 0.3 < result["test"]["accuracy"] <= 1
 
