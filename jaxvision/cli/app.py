@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from jaxvision.cli.commands import sweeper, trainer
+from jaxvision.cli.filtering import filter_image
 from jaxvision.cli.painting import learn_style, style_or_apply
 from jaxvision.cli.tasks import DEFAULT, task_of
 from jaxvision.cli.using import evaluate, features, predict
@@ -62,6 +63,7 @@ def make_app(
 
     for command in (learn_style, evaluate, predict, features, models, summary):
         app.command(command)
+    app.command(filter_image, name="filter")
     return app
 
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 from jaxvision.classification import config as classification
 from jaxvision.detection import config as detection
 from jaxvision.names import lookup
+from jaxvision.restoration import config as restoration
+from jaxvision.segmentation import config as segmentation
 
 # Any task's configuration: the settings of `jaxvision.runs.config`, and its own.
 Config: TypeAlias = Any
@@ -49,6 +51,27 @@ TASKS = {
         "a detector of objects",
         "jaxvision.detection",
         "train_detector",
+    ),
+    "segmentation": Task(
+        segmentation.SegmentConfig,
+        segmentation.GROUPS,
+        "a network that says of every pixel what it belongs to",
+        "jaxvision.segmentation",
+        "train_segmenter",
+    ),
+    "denoising": Task(
+        restoration.DenoiseConfig,
+        restoration.DENOISE_GROUPS,
+        "a network that takes noise away",
+        "jaxvision.restoration",
+        "train_denoiser",
+    ),
+    "super_resolution": Task(
+        restoration.SuperResolveConfig,
+        restoration.SUPER_RESOLVE_GROUPS,
+        "a network that makes pictures larger",
+        "jaxvision.restoration",
+        "train_super_resolver",
     ),
 }
 DEFAULT = "classification"

@@ -42,14 +42,14 @@ def predict(
     score: float | None = None,
     out: Path | None = None,
 ) -> None:
-    """Name the most probable classes of images, or draw boxes around what a detector finds.
+    """Name the most probable classes of images; or draw what a detector finds, or a network makes.
 
     Args:
         run: The directory that `jaxvision train` made.
         images: Image files of any size and kind.
         top: How many classes to name.
         score: Of a detector: draw what it is at least so sure of; by default as its own test says.
-        out: Of a detector: the folder for the pictures, NAME-found.png; by default beside RUN's
+        out: The folder for the pictures that all but a classifier makes; by default beside RUN's
             files.
     """
     if not images:

@@ -74,8 +74,8 @@ def load_mask(path: Path) -> Float[np.ndarray, "h w 1"]:
     return (read_image(path, channels=1) / 255).astype(np.float32)
 
 
-def save_picture(path: Path, picture: Picture) -> None:
-    """Writes a picture in the format that its name ends in.
+def save_picture(path: Path, picture: Picture | Float[np.ndarray, "_ _ 1"]) -> None:
+    """Writes a picture, in colour or grey, in the format that its name ends in.
 
     Raises:
         OSError: if it cannot be written; what was there is as it was.
@@ -102,5 +102,6 @@ def save_video(path: Path, pictures: Sequence[Picture]) -> None:
     write_whole(path, content.getvalue(), then="start again")
 
 
-def _to_image(picture: Picture) -> Image.Image:
-    return Image.fromarray(np.round(255 * picture).astype(np.uint8))
+def _to_image(picture: Picture | Float[np.ndarray, "_ _ 1"]) -> Image.Image:
+    pixels = np.round(255 * picture).astype(np.uint8)
+    return Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
