@@ -30,6 +30,14 @@ MAY_IMPORT = {
         *("augment", "checkpoint", "data", "inspect", "models", "ops", "optim", "pretrained"),
         *("runs", "train", "transfer"),
     },
+    "segmentation": {
+        *("augment", "checkpoint", "data", "inspect", "models", "ops", "optim", "pretrained"),
+        *("runs", "train", "transfer"),
+    },
+    "restoration": {
+        *("augment", "checkpoint", "data", "inspect", "models", "ops", "optim", "pretrained"),
+        *("runs", "train"),
+    },
     "classification": {
         "augment",
         "checkpoint",
@@ -44,7 +52,10 @@ MAY_IMPORT = {
         "train",
         "transfer",
     },
-    "cli": {"classification", "detection", "inspect", "models", "runs", "style", "train"},
+    "cli": {
+        *("classification", "detection", "inspect", "models", "ops", "restoration", "runs"),
+        *("segmentation", "style", "train"),
+    },
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -8,7 +8,7 @@ import pytest
 
 from jaxvision.classification import config
 from jaxvision.classification.sweep_config import Sweep
-from jaxvision.detection import config as detection_config
+from jaxvision.cli.tasks import TASKS
 from jaxvision.style.config import Files, Learning, Network, Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -25,12 +25,15 @@ OPTIONS = {
     "--no-compilation-cache",
 }
 OPTIONS |= {f"--{name.replace('_', '-')}" for name in Sweep.__dataclass_fields__}
-DETECTION_OPTIONS = {
-    f"--{name.replace('_', '-')}"
-    for group in detection_config.GROUPS
-    for name in group.__dataclass_fields__
-} | {"--task", "--resume", "--config", "--allow-changed", "--help", "--help-all"}
-
+TASK_OPTIONS = {
+    name: {
+        f"--{field.replace('_', '-')}"
+        for group in task.groups
+        for field in vars(group)["__dataclass_fields__"]
+    }
+    | {"--task", "--resume", "--config", "--allow-changed", "--help", "--help-all"}
+    for name, task in TASKS.items()
+}
 STYLE_OPTIONS = {
     f"--{name.replace('_', '-')}"
     for group in (Files, Settings, Network)
@@ -70,8 +73,7 @@ def commands():
                 found = re.search(r"jaxvision (train|sweep|style|learn-style)\b(.*)", line)
                 if found:
                     words = shlex.split(found[2].rstrip('"'), comments=True)
-                    detecting = words[:2] == ["--task", "detection"]
-                    known = DETECTION_OPTIONS if detecting else KNOWN[found[1]]
+                    known = TASK_OPTIONS[words[1]] if words[:1] == ["--task"] else KNOWN[found[1]]
                     yield pytest.param(words, known, id=line[:60])
 
 
@@ -85,8 +87,14 @@ def test_options_that_are_described_are_there():
     text = "".join((DOCS / page).read_text() for page in pages)
     named = set(re.findall(r"`(--[a-z-]+)", text))
     assert named and named <= OPTIONS, named - OPTIONS
-    detecting = set(re.findall(r"`(--[a-z-]+)", (DOCS / "detection.md").read_text()))
-    assert detecting and detecting <= DETECTION_OPTIONS, detecting - DETECTION_OPTIONS
+    for page, tasks in (
+        ("detection", ["detection"]),
+        ("segmentation", ["segmentation"]),
+        ("restoration", ["denoising", "super_resolution"]),
+    ):
+        named = set(re.findall(r"`(--[a-z-]+)", (DOCS / f"{page}.md").read_text()))
+        known = set().union(*(TASK_OPTIONS[task] for task in tasks))
+        assert named and named <= known, (page, named - known)
     named = set(re.findall(r"`(--[a-z-]+)", (DOCS / "style.md").read_text()))
     known = STYLE_OPTIONS | LEARN_OPTIONS
     assert named and named <= known, named - known

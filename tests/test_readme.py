@@ -60,6 +60,9 @@ def test_every_command_line_is_understood(words, monkeypatch):
     from jaxvision import cli, inspect
     from jaxvision.classification import classifier, off_the_shelf, record, report, training
     from jaxvision.detection import training as detection
+    from jaxvision.restoration import training as restoration
+    from jaxvision.segmentation import training as segmentation
+    from jaxvision.style import files as pictures
     from jaxvision.style import job, learn
 
     # What would take long or need files is left out; what the words mean is not.
@@ -68,12 +71,16 @@ def test_every_command_line_is_understood(words, monkeypatch):
         (training, "train"),
         (training, "resume"),
         (detection, "train_detector"),
+        (segmentation, "train_segmenter"),
+        (restoration, "train_denoiser"),
+        (restoration, "train_super_resolver"),
         (classifier, "evaluate"),
         (classifier, "load_classifier"),
         (off_the_shelf, "compute_features"),
         (job, "style_files"),
         (job, "style_file_by_network"),
         (learn, "learn_style"),
+        (pictures, "load_picture"),
         (report, "show_models"),
         (inspect, "summarize_model"),
     ):

@@ -89,6 +89,7 @@ def open_feed(
     kind: Literal["auto", "resident", "streaming"] = "auto",
     mesh: Mesh | None = None,
     workers: int = 0,
+    times: int = 1,
 ) -> Feed:
     """A feed of `source`; `auto` is resident if its pixels take at most `RESIDENT_BYTES`.
 
@@ -99,6 +100,8 @@ def open_feed(
         kind: which of the two.
         mesh: the devices that each batch is split over; None for the one default device.
         workers: of a streaming feed, see there.
+        times: how often each example is in an epoch; more than once if it is another window each
+            time. n is then so many times larger.
 
     Raises:
         ValueError: if `batch_size` is out of range or no multiple of the mesh's devices.
@@ -109,9 +112,10 @@ def open_feed(
         size = len(source) * source[0]["image"].size
         kind = "resident" if size <= RESIDENT_BYTES else "streaming"
     if kind == "streaming":
+        source = source if times == 1 else _Repeated(source, times)
         return StreamingFeed(source, batch_size, seed=seed, mesh=mesh, workers=workers)
     return ResidentFeed(
-        load_resident(source), batch_size, seed=seed, mesh=mesh, described_by=source
+        load_resident(source), batch_size, seed=seed, mesh=mesh, described_by=source, times=times
     )
 
 
@@ -164,18 +168,20 @@ class ResidentFeed:
         seed: int | None,
         mesh: Mesh | None = None,
         described_by: Examples | None = None,
+        times: int = 1,
     ):
         """Copies `arrays` (`load_resident`) to the device; of a mesh, to each of its devices.
 
         Args:
-            arrays: "image" [n, h, w, c], "label" [n], and others [n, ...].
-            batch_size, seed, mesh: as for `open_feed`.
+            arrays: "image" [n, h, w, c], and others [n, ...], as "label" [n].
+            batch_size, seed, mesh, times: as for `open_feed`.
             described_by: the source that they are from, to name an example by.
 
         Raises:
             ValueError: as `open_feed`.
         """
-        self.examples, self.batch_size, self.seed = len(arrays["label"]), batch_size, seed
+        self._own = len(arrays["image"])
+        self.examples, self.batch_size, self.seed = times * self._own, batch_size, seed
         self._source, self._placement = described_by, Placement(mesh)
         check_batch_size(self.examples, batch_size, self._placement)
         self.steps = steps_of(self.examples, batch_size)
@@ -193,14 +199,31 @@ class ResidentFeed:
         return {name: self._placement.shape(shape, kind) for name, kind in kinds.items()}
 
     def gather(self, data: dict[str, Array], handle: dict[str, Array]) -> Batch:
-        return {name: jnp.take(a, handle["row"], axis=0) for name, a in data.items()} | handle
+        rows = handle["row"] if self.examples == self._own else handle["row"] % self._own
+        return {name: jnp.take(a, rows, axis=0) for name, a in data.items()} | handle
 
     def describe(self, epoch: int, step: int) -> str:
         rows, mask = epoch_order(self.examples, self.batch_size, self.seed, epoch)
-        return describe_items(self._source, rows[step][mask[step]])
+        return describe_items(self._source, rows[step][mask[step]] % self._own)
 
     def close(self) -> None:
         """There is nothing to end."""
+
+
+class _Repeated:
+    """`source` so many times over."""
+
+    def __init__(self, source: Examples, times: int):
+        self.source, self.times = source, times
+
+    def __len__(self) -> int:
+        return self.times * len(self.source)
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        return self.source[i % len(self.source)]
+
+    def describe(self, i: int) -> str:
+        return describe_items(self.source, [i % len(self.source)])
 
 
 def check_shape(image: np.ndarray, i: int, first: tuple[int, ...]) -> None:

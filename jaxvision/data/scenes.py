@@ -94,13 +94,17 @@ class DigitScenes:
         return self._objects(self.layout(index))
 
     def __getitem__(self, index: SupportsIndex) -> AnnotatedItem:
-        layout = self.layout(index)
-        image = _draw(layout, self.size, self.part, self._random(index, 1))
-        image = np.repeat(image[:, :, None], self.channels, axis=2)
+        layout, image = self.draw(index)
         return {"image": image, "objects": self._objects(layout)}
 
     def describe(self, index: SupportsIndex) -> str:
         return f"scene {index} of {self.part}"
+
+    def draw(self, index: SupportsIndex) -> tuple[list[Digit], UInt8[np.ndarray, "h w c"]]:
+        """The digits of a scene, the lowest first, and its picture."""
+        layout = self.layout(index)
+        image = _draw(layout, self.size, self.part, self._random(index, 1))
+        return layout, np.repeat(image[:, :, None], self.channels, axis=2)
 
     def layout(self, index: SupportsIndex) -> list[Digit]:
         """The digits of a scene, the lowest first."""

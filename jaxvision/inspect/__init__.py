@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         receptive_field,
     )
     from jaxvision.inspect.boxes import draw_boxes, plot_boxes
+    from jaxvision.inspect.calibration import plot_coverage, plot_reliability
     from jaxvision.inspect.confusion import plot_confusion
     from jaxvision.inspect.curves import plot_curves
     from jaxvision.inspect.detection_errors import plot_errors
@@ -34,24 +35,40 @@ if TYPE_CHECKING:
     from jaxvision.inspect.mistakes import plot_mistakes
     from jaxvision.inspect.normalization_axes import plot_normalization_axes
     from jaxvision.inspect.precision_recall import plot_precision_recall
+    from jaxvision.inspect.restoration import plot_restoration
+    from jaxvision.inspect.segmentation import (
+        class_colors,
+        draw_segmentation,
+        overlay,
+        plot_segmentation,
+    )
+    from jaxvision.inspect.shifts import plot_shift_response
     from jaxvision.inspect.summary import summarize, summarize_model
 
 __all__ = [
     "Feature",
     "Summary",
+    "class_colors",
     "conv_macs",
     "conv_output_size",
     "conv_parameters",
     "dense_parameters",
     "draw_boxes",
+    "draw_segmentation",
+    "overlay",
     "plot_boxes",
     "plot_confusion",
+    "plot_coverage",
     "plot_curves",
     "plot_errors",
     "plot_mistakes",
     "plot_network",
     "plot_normalization_axes",
     "plot_precision_recall",
+    "plot_reliability",
+    "plot_restoration",
+    "plot_segmentation",
+    "plot_shift_response",
     "pool_output_size",
     "receptive_field",
     "summarize",
@@ -60,9 +77,15 @@ __all__ = [
 _MODULES = {
     "Feature": "features",
     "Summary": "features",
+    "class_colors": "segmentation",
     "draw_boxes": "boxes",
+    "draw_segmentation": "segmentation",
+    "overlay": "segmentation",
+    "plot_coverage": "calibration",
     "plot_errors": "detection_errors",
     "plot_network": "diagram",
+    "plot_reliability": "calibration",
+    "plot_shift_response": "shifts",
     "summarize": "summary",
     "summarize_model": "summary",
 }

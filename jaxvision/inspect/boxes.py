@@ -59,7 +59,7 @@ def draw_boxes(
     picture = Image.fromarray(np.ascontiguousarray(np.broadcast_to(large, (*large.shape[:2], 3))))
     side = max(picture.size)
     line, margin = max(2, round(side / LINE)), max(1, round(side / LINE / 3))
-    font = _font(max(14, round(side / LETTER)))
+    font = picture_font(max(14, round(side / LETTER)))
     high = sum(font.getmetrics()) + 2 * margin
     corners = np.rint(boxes * factor).astype(int)
     texts, places = [], []
@@ -222,7 +222,7 @@ def _rgb(color: str) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=8)
-def _font(height: int) -> ImageFont.FreeTypeFont:
+def picture_font(height: int) -> ImageFont.FreeTypeFont:
     # Matplotlib's own, which is there wherever the plots are, and has more than Latin letters.
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), height)
 

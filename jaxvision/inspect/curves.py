@@ -13,7 +13,13 @@ from jaxvision.inspect.picture import SMALL, Picture, house_style
 
 # Okabe & Ito's blue and vermilion: told apart with every common colour blindness.
 _PARTS = {"train": "#0072B2", "validation": "#D55E00"}
-_TITLES = {"accuracy": "Accuracy (%)", "mAP": "Mean average precision (%)"}
+_TITLES = {
+    "accuracy": "Accuracy (%)",
+    "mAP": "Mean average precision (%)",
+    "mIoU": "Mean IoU (%)",
+    "PSNR": "PSNR (dB)",
+}
+_NOT_SHARES = ("PSNR",)  # what is in [0, 1], and is shown in per cent, is all else
 
 
 @house_style
@@ -31,8 +37,8 @@ def plot_curves(
         history: one entry an epoch, in order: `{"epoch": 1, "train": {"loss": 0.7, "accuracy":
             0.6}, "validation": {...}}`, accuracies as fractions.
         best_epoch: the epoch to mark with a vertical line, numbered as in `history`.
-        share: what is drawn beside the loss, "accuracy" or "mAP". Of a detector, whose parts do
-            not both have both, what there is is drawn.
+        share: what is drawn beside the loss: "accuracy", "mAP", or "PSNR", in dB. Of the last two,
+            which not both parts need have, what there is is drawn.
 
     Raises:
         ValueError: if `history` is empty, out of order or lacks a value, if an accuracy is outside
@@ -48,7 +54,7 @@ def plot_curves(
     figure = Picture(figsize=(10, 4))
     panels = {m: figure.place(0.8 + 5 * i, 0.6, 4.0, 2.8) for i, m in enumerate(panel_of)}
     for (part, metric), y in curves.items():
-        y = 100 * y if metric == share else y
+        y = 100 * y if metric == share and share not in _NOT_SHARES else y
         marker = "o" if len(epochs) <= 20 else ""  # a single point has no line
         panels[metric].plot(epochs, y, marker=marker, lw=1.8, ms=4, color=_PARTS[part], label=part)
     for metric, axes in panels.items():
@@ -105,7 +111,8 @@ def _read_history(history, share: str) -> tuple[list[int], dict[tuple[str, str],
             )
     for (part, metric), y in curves.items():
         y[~np.isfinite(y)] = np.nan
-        if metric == share and (outside := (y < 0) | (y > 1)).any():
+        of_share = metric == share and share not in _NOT_SHARES
+        if of_share and (outside := (y < 0) | (y > 1)).any():
             raise ValueError(
                 f"`history` must have each {share} in [0, 1], got {y[outside][0]:g} for {part}: "
                 "pass fractions, not per cent."

@@ -12,6 +12,9 @@ with padding, so images keep their size:
 Each layer sees one pixel further: units see (2 d + 1) x (2 d + 1). `dncnn_s`, for noise of one
 strength, has d = 17, and `dncnn_b`, for any, d = 20. No convolution has a bias, as in the weights
 that are in use: batch norm has one.
+
+The last convolution begins with zeros, where the paper draws it as the others: the image stays, and
+training need not first unlearn a residual that is made up.
 """
 
 from functools import partial
@@ -57,7 +60,8 @@ class DnCNN(nn.Module):
             x = conv(self.width, name=f"conv{i}")(x)
             x = BatchNorm(train, relu=True, name=f"bn{i}")(x) if i > 1 else nn.relu(x)
             features[f"relu{i}"] = x
-        residual = conv(images.shape[3], name=f"conv{self.depth}")(x).astype(images.dtype)
+        last = conv(images.shape[3], kernel_init=nn.initializers.zeros, name=f"conv{self.depth}")
+        residual = last(x).astype(images.dtype)
         return images - residual, features | {"residual": residual}
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-SHARES = ("accuracy", "mAP")  # what is shown in per cent
+SHARES = ("accuracy", "pixel_accuracy", "mAP", "mIoU")  # what is shown in per cent
 
 
 class Bar:
@@ -83,10 +83,11 @@ class Display:
 
 
 def _shown(measured: dict[str, float]) -> str:
-    """The loss and what is a share; the parts of a loss are in the files."""
+    """The loss, what is a share, and the PSNR; the parts of a loss are in the files."""
     loss = [f"loss {measured['loss']:7.4f}"] if "loss" in measured else []
     shares = [f"{name} {100 * measured[name]:6.2f} %" for name in SHARES if name in measured]
-    return "  ".join(loss + shares)
+    decibels = [f"PSNR {measured['PSNR']:6.2f} dB"] if "PSNR" in measured else []
+    return "  ".join(loss + shares + decibels)
 
 
 def _skipped(record: dict) -> str:

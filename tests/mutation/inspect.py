@@ -1,4 +1,4 @@
-"""What `python -m tests.mutation` breaks in `jaxvision.inspect`: pictures of detections."""
+"""What `python -m tests.mutation` breaks in `jaxvision.inspect`: of detections, and of shifts."""
 
 BOXES = ["tests/inspect/test_boxes.py"]
 CURVES = ["tests/inspect/test_precision_recall.py"]
@@ -7,6 +7,7 @@ TESTS = {
     "labels": BOXES,
     "precision_recall": CURVES,
     "detection_errors": CURVES,
+    "shifts": ["tests/inspect/test_shifts.py"],
 }
 
 MUTANTS = {
@@ -54,5 +55,16 @@ MUTANTS = {
         ("counts[kind][list(shown)]", "counts[kind][: len(names)]"),
         ("max(1, start.max())", "start.max()"),
         (" + numbers + 0.4 + beside + 4.5", " + 4.5"),
+    ],
+    "shifts": [
+        ("range(1, largest + 1)", "range(largest)"),
+        ("100 * share, ", "share, "),
+        ("average_pool(x, window, window), window)", "average_pool(x, window, window), 1)"),
+        ("average_pool(x, window, window), w", "max_pool(x, window, window), w"),
+        ("(_edges, 1)", "(_edges, 2)"),
+        ("[1, 0, -1]", "[1, 0, 1]"),
+        ("moved = shift // stride", "moved = -(-shift // stride)"),
+        ("image.shape[1] - largest", "image.shape[1] - shift"),
+        ("2 * largest + max(3, window)", "2 * largest"),
     ],
 }  # fmt: skip

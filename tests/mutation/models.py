@@ -25,6 +25,7 @@ TESTS = {
     "espcn": ["tests/models/test_espcn.py"],
     "srcnn": ["tests/models/test_espcn.py"],
     "convolutional_denoiser": ["tests/models/test_espcn.py"],
+    "density": ["tests/models/test_density.py"],
 }
 
 MUTANTS = {
@@ -149,5 +150,25 @@ MUTANTS = {
         ("self.draws.learning if learning", "self.draws.testing if learning"),
         ("outputs = self.num_classes + 1", "outputs = self.num_classes"),
         ("if len({len(sizes) for sizes in self.sizes}) > 1:", "if False:"),
+    ],
+    "density": [
+        ('name="deviation")(x)', 'name="deviation")(features["hidden1"])'),
+        (
+            "return Gaussian(mean, softplus_deviation(z, self.smallest))",
+            "return Gaussian(mean, softplus_deviation(z))",
+        ),
+        (
+            "shape = (-1, self.mixture, self.components)",
+            "shape = (-1, self.components, self.mixture)",
+        ),
+        (
+            "GaussianMixture(logits, means, softplus_deviation(z, self.smallest))",
+            "GaussianMixture(logits, means, softplus_deviation(z))",
+        ),
+        (
+            "train=train)\n        x = x.reshape(x.shape[0], -1)\n        mean",
+            "train=False)\n        x = x.reshape(x.shape[0], -1)\n        mean",
+        ),
+        ("if body.num_classes is not None:", "if False:"),
     ],
 }

@@ -1,0 +1,80 @@
+"""Is it easier to learn the noise than the picture?
+
+    python -m experiments.denoising
+
+It trains a DnCNN, which learns what the noise is and takes it away, and a plain network of three
+convolutions, which has to learn to pass the picture on as well, on patches of the same photographs,
+which need no network. Both are measured on parts of them that neither has seen. It writes a run for
+each and a table into a new directory.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import tyro
+from rich.console import Console
+
+from jaxvision.restoration.config import DenoiseConfig
+from jaxvision.restoration.training import train_denoiser
+from jaxvision.train import run as files
+from jaxvision.train.display import Display
+
+DNCNN = DenoiseConfig(model="dncnn")
+DENOISER = DenoiseConfig(model="denoiser", learning_rate=1e-3)
+TINY = {"patch": 16, "patches": 64, "epochs": 1, "channels": 1}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What is compared.
+
+    Attributes:
+        dncnn: the settings of the one.
+        denoiser: those of the other.
+        out: the new directory; by default one under runs/.
+    """
+
+    dncnn: DenoiseConfig = DNCNN
+    denoiser: DenoiseConfig = DENOISER
+    out: Path | None = None
+
+
+SMOKE = Config(  # what tests/test_experiments.py runs
+    dncnn=DenoiseConfig(depth=3, width=8, **TINY),
+    denoiser=DenoiseConfig(model="denoiser", width=8, **TINY),
+)
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Trains and measures both; the figures by the networks' names, and "noisy"."""
+    display = Display(Console())
+    path = config.out or files.make_numbered(Path("runs"), "denoising")
+    path.mkdir(parents=True, exist_ok=True)
+    results: dict[str, Any] = {}
+    for name in ("dncnn", "denoiser"):
+        out = path / name
+        train_denoiser(dataclasses.replace(getattr(config, name), out=out), display.console)
+        result = json.loads((out / files.RESULT).read_text())
+        figures = result.get("test") or result["validation"]
+        results["noisy"] = figures["noisy"]
+        results[name] = {key: figures[key] for key in ("PSNR", "SSIM")}
+        results[name]["seconds"] = result["seconds"]
+    files.write_json(path / files.RESULT, results)
+    rows = [
+        [
+            name,
+            f"{figures['PSNR']:.2f} dB",
+            f"{figures['SSIM']:.3f}",
+            f"{figures['seconds']:.0f} s" if "seconds" in figures else "",
+        ]
+        for name, figures in results.items()
+    ]
+    display.table("Pictures without their noise", ["", "PSNR", "SSIM", "time"], rows)
+    display.note(f"{path}: the runs, {files.RESULT}")
+    return results
+
+
+if __name__ == "__main__":
+    run(tyro.cli(Config, description=__doc__))

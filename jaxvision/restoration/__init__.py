@@ -1,0 +1,1 @@
+"""Image restoration: what a picture was before noise, or a smaller size, came over it."""
