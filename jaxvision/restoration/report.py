@@ -14,7 +14,7 @@ from jaxvision.restoration.patches import Degraded
 from jaxvision.train.display import Display
 from jaxvision.train.fit import Progress
 
-SHOWN = 3  # pictures in the picture
+SHOWN = 3  # pictures in the picture: the first, the middle one, the last
 LISTED = 40  # rows of the table
 PICTURES = ("curves.png", "restoration.png")
 
@@ -24,7 +24,7 @@ class Evaluation(NamedTuple):
 
     figures: dict[str, Any]  # as JSON: the means; "noisy" or "bicubic", what it was before; "each"
     before: str  # which of the two
-    shown: tuple[tuple[UInt8[np.ndarray, "h w c"], ...], ...]  # before, restored, the truth
+    shown: dict[int, tuple[UInt8[np.ndarray, "_h _w _c"], ...]]  # before, restored, the truth
 
 
 def evaluate_on(
@@ -38,7 +38,8 @@ def evaluate_on(
     """
     problem = pictures.problem
     measure = jax.jit(problem.quality.__call__)
-    each, shown = [], []
+    each, shown = [], {}
+    rows = np.linspace(0, len(pictures) - 1, SHOWN).astype(int)  # spread over the part
     for i in range(len(pictures)):
         given, truth = pictures.at(i)
         restored, before = restore(given), _to_uint8(problem.compare(given))
@@ -47,8 +48,8 @@ def evaluate_on(
             for x in (jnp.asarray(restored), jnp.asarray(before))
         )
         each.append({"picture": pictures.describe(i), **after, problem.before: was})
-        if i < SHOWN:
-            shown.append((before, restored, truth))
+        if i in rows:
+            shown[i] = before, restored, truth
 
     def means(rows: list[dict[str, Any]]) -> dict[str, float]:
         return {name: float(np.mean([row[name] for row in rows])) for name in ("PSNR", "SSIM")}
@@ -59,7 +60,7 @@ def evaluate_on(
         "pictures": len(each),
         "each": each,
     }
-    return Evaluation(figures, problem.before, tuple(shown))
+    return Evaluation(figures, problem.before, shown)
 
 
 def check_pictures(pictures: Degraded) -> None:
@@ -77,16 +78,10 @@ def draw(path: Path, evaluation: Evaluation, progress: Progress | None = None) -
     # Imported here: Matplotlib takes its time, and training need not wait for it.
     from jaxvision.inspect import plot_curves, plot_restoration
 
-    figures = {
-        "restoration.png": plot_restoration(
-            evaluation.shown,
-            [
-                (row[evaluation.before]["PSNR"], row["PSNR"])
-                for row in evaluation.figures["each"][: len(evaluation.shown)]
-            ],
-            evaluation.before,
-        )
-    }
+    before, rows = evaluation.before, [evaluation.figures["each"][i] for i in evaluation.shown]
+    decibels = [(row[before]["PSNR"], row["PSNR"]) for row in rows]
+    pictures = list(evaluation.shown.values())
+    figures = {"restoration.png": plot_restoration(pictures, decibels, before)}
     if progress is not None:
         figures["curves.png"] = plot_curves(progress.history, progress.best_epoch, "PSNR")
     for name, figure in figures.items():
@@ -108,6 +103,8 @@ def show(display: Display, evaluation: Evaluation, title: str) -> None:
         ]
 
     rows = [row(_short(each["picture"]), each) for each in figures["each"][:LISTED]]
+    if len(figures["each"]) > LISTED:
+        rows.append([f"and {len(figures['each']) - LISTED} more", *[""] * 4])
     rows.append(row(f"mean of {figures['pictures']}", figures))
     columns = ["picture", f"PSNR, {before}", "restored", f"SSIM, {before}", "restored"]
     display.table(title, columns, rows)

@@ -22,7 +22,7 @@ MUTANTS = {
         ("int(label) % len(BOX_COLORS)", "int(label > 0)"),
         ("    for i in reversed(range(len(boxes))):\n        left, top, right, bottom = corners",
          "    for i in range(len(boxes)):\n        left, top, right, bottom = corners"),
-        ('"-") if is_found', '"--") if is_found'),
+        ('"-" if is_found', '"--" if is_found'),
         ("tile * np.array(image.shape[1::-1]) / max(image.shape[:2])",
          "tile * np.ones(2)"),
     ],

@@ -136,8 +136,8 @@ MUTANTS = {
         ("== (images, kernel, images)", "!= (images, kernel, images)"),
     ],
     "pooling": [
-        ("tap > y, jnp", "tap >= y, jnp"),
-        ("fill=-jnp.inf)\n    largest", "fill=0.0)\n    largest"),
+        ("tap > y, dtype", "tap >= y, dtype"),
+        ("fill=-jnp.inf)\n    # As", "fill=0.0)\n    # As"),
         ("MOST_TAPS = 25", "MOST_TAPS = 24"),
         ("MOST_TAPS = 25", "MOST_TAPS = 36"),
         ("return total / window**2", "return total / window"),
@@ -271,7 +271,7 @@ MUTANTS = {
             "(1 - jnp.maximum(_beyond(y, h), _beyond(x, w)))",
         ),
         ("source - (size - 1)), 0, 1)", "source - size), 0, 1)"),
-        ("jnp.floor(source + 0.5)", "jnp.floor(source)"),
+        ("jnp.floor(x + 0.5)", "jnp.floor(x)"),
         ("(y == row) & (x == column)", "(y == row)"),
     ],
     "whitening": [
@@ -484,7 +484,7 @@ MUTANTS = {
             "jnp.log(jnp.sum(jnp.exp(_log_joint(x, logits, means, deviations)), axis=2))",
         ),
         ("(mixture.deviations**2 + between**2)", "mixture.deviations**2"),
-        ("_where(mask, predicted.deviation, 1)", "_where(mask, predicted.deviation, 0)"),
+        ("_where(mask, predicted.deviation, 1)", "predicted.deviation"),
         ("deviations = _where(mask, predicted.deviations, 1)", "deviations = predicted.deviations"),
         ("[..., None] * precision", "[..., None]"),
         ("means + ASIDE * deviations", "means"),
