@@ -40,7 +40,7 @@ Denoise = Callable[[np.ndarray], np.ndarray]  # noisy [h, w, c], 0..255 -> the s
 
 def ways(sigma: float) -> Iterator[tuple[str, list[tuple[str, Denoise]]]]:
     """Each way, with the settings that are tried."""
-    shapes = product((3, 5, 7), (6, 8), (0.5, 0.6, 0.7))
+    shapes = product((3, 5, 7), (4, 5, 6, 8), (0.6, 0.7, 0.8))
     yield (
         "non-local means",
         [

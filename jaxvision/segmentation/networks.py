@@ -24,12 +24,14 @@ class Segmenter(NamedTuple):
     margin: int  # pixels on every side that it sees and gives no answer for
     stride: int  # the product of its strides
     radius: int  # of the receptive field, in pixels, at most; of a backbone's an estimate
+    smallest: int = 1  # side that it takes
 
     def fit(self, side: int) -> int:
         """The smallest side, of what is answered for, that it takes and that has room for `side`.
 
         A padded network has multiples of its stride: others it would continue itself.
         """
+        side = max(side, self.smallest)
         beyond = 4 if self.margin else 0  # `unet_output_size`: 2^depth (s - 8) + 4
         return beyond + self.stride * max(-(-(side - beyond) // self.stride), 0 if beyond else 1)
 
@@ -72,7 +74,7 @@ def make_segmenter(
     widths = tuple(config.width * 2**i for i in range(len(features)))
     model = EncoderUNet(classes, backbone, features, widths, dtype=dtype)
     # A deep backbone sees farther than it looks: what counts lies within about half of that.
-    return Segmenter(model, features, 0, stride, 12 * stride)
+    return Segmenter(model, features, 0, stride, 12 * stride, backbone.minimum_size or 1)
 
 
 def find_maps(backbone: Network, channels: int, depth: int) -> tuple[str, ...]:

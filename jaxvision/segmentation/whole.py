@@ -46,7 +46,7 @@ def segmenting(
         size = image.shape[:2]
         if longer is not None:
             image = scale_image(image, scaled_size(*size, longer))
-        pixels = image.astype(np.float32)
+        pixels = _as_large(image, segmenter.smallest).astype(np.float32)
 
         def apply(images: jax.Array) -> jax.Array:
             return program(variables, images)
@@ -57,10 +57,16 @@ def segmenting(
         else:
             window, halo = window_of(segmenter)
             answer = apply_in_windows(apply, pixels, window, halo, segmenter.stride)
-        classes = answer.argmax(axis=2).astype(np.int32)
+        classes = answer[: image.shape[0], : image.shape[1]].argmax(axis=2).astype(np.int32)
         return classes if longer is None else scale_mask(classes, size)
 
     return segment
+
+
+def _as_large(image: UInt8[np.ndarray, "h w c"], side: int) -> UInt8[np.ndarray, "hs ws c"]:
+    """The image, continued by its mirror image until both sides have so many pixels."""
+    lacking = [(0, max(side - own, 0)) for own in image.shape[:2]]
+    return np.pad(image, [*lacking, (0, 0)], mode="reflect")
 
 
 def window_of(segmenter: Segmenter) -> tuple[int, int]:

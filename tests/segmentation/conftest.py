@@ -18,7 +18,7 @@ SMALL = SegmentConfig(
 NETWORKS = {
     "padded_unet": {},
     "unet": {"patch": 36, "rotation": 5.0},
-    "encoder_unet": {"backbone": "cifar_resnet20", "patch": 32, "flip": True},
+    "encoder_unet": {"backbone": "vgg11", "depth": 1, "patch": 32, "flip": True},
 }
 
 
