@@ -46,7 +46,7 @@ def digit_masks(
     size: int = 128,
     channels: int = 1,
     *,
-    train: int = 1000,
+    train: int = 2000,
     validation: int = 100,
     test: int = 200,
     seed: int = 0,

@@ -31,6 +31,7 @@ class ESPCN(nn.Module):
         factor: r.
         widths: channels of the first two convolutions.
         dtype: what is computed in.
+        last_init: what the last kernel is drawn by; zeros for a network that adds to what is there.
 
     Raises:
         ValueError: if `factor` is below 1.
@@ -39,6 +40,7 @@ class ESPCN(nn.Module):
     factor: int = 3
     widths: tuple[int, int] = (64, 32)
     dtype: Dtype = None
+    last_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
 
     def __post_init__(self) -> None:
         require_whole("factor", self.factor, low=1, remedy="the paper has 3")
@@ -50,10 +52,20 @@ class ESPCN(nn.Module):
     ) -> tuple[Float[Array, "b hs ws c"], Features]:
         del train
         x, features = images, {}
-        options = {"dtype": self.dtype, "kernel_init": nn.initializers.lecun_normal()}
+        drawn = nn.initializers.lecun_normal()
         for i, (width, kernel) in enumerate(zip(self.widths, (5, 3), strict=True), 1):
-            x = Conv(width, kernel, padding=kernel // 2, **options, name=f"conv{i}")(x)
-            x = features[f"tanh{i}"] = nn.tanh(x)
+            conv = Conv(
+                width,
+                kernel,
+                padding=kernel // 2,
+                dtype=self.dtype,
+                kernel_init=drawn,
+                name=f"conv{i}",
+            )
+            x = features[f"tanh{i}"] = nn.tanh(conv(x))
         channels = self.factor**2 * images.shape[3]
-        x = features["conv3"] = Conv(channels, 3, padding=1, **options, name="conv3")(x)
+        last = Conv(
+            channels, 3, padding=1, dtype=self.dtype, kernel_init=self.last_init, name="conv3"
+        )
+        x = features["conv3"] = last(x)
         return pixel_shuffle(x, self.factor).astype(images.dtype), features

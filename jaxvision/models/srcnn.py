@@ -28,10 +28,12 @@ class SRCNN(nn.Module):
     Attributes:
         widths: channels of the first two convolutions.
         dtype: what is computed in.
+        last_init: what the last kernel is drawn by; zeros for a network that adds to what is there.
     """
 
     widths: tuple[int, int] = (64, 32)
     dtype: Dtype = None
+    last_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
 
     @nn.compact
     def __call__(
@@ -42,8 +44,12 @@ class SRCNN(nn.Module):
         for i, (width, kernel) in enumerate(zip(self.widths, (9, 1), strict=True), 1):
             conv = Conv(width, kernel, padding=kernel // 2, dtype=self.dtype, name=f"conv{i}")
             x = features[f"relu{i}"] = nn.relu(conv(x))
-        normal = nn.initializers.lecun_normal()
         conv = Conv(
-            images.shape[3], 5, padding=2, dtype=self.dtype, kernel_init=normal, name="conv3"
+            images.shape[3],
+            5,
+            padding=2,
+            dtype=self.dtype,
+            kernel_init=self.last_init,
+            name="conv3",
         )
         return conv(x).astype(images.dtype), features

@@ -115,9 +115,11 @@ def make_super_resolution(config: SuperResolveConfig) -> Problem:
     """Raises ValueError if there is no such network."""
     factor, widths = config.factor, (config.widths[0], config.widths[1])
     dtype = None if config.dtype == "float32" else jnp.dtype(config.dtype)
+    # What adds to the enlarged picture begins by adding nothing.
+    drawn = {"last_init": nn.initializers.zeros} if config.residual else {}
     models: dict[str, Callable[[], tuple[Any, int, int]]] = {
-        "espcn": lambda: (ESPCN(factor, widths, dtype), factor, 4),
-        "srcnn": lambda: (SRCNN(widths, dtype), 1, 6),
+        "espcn": lambda: (ESPCN(factor, widths, dtype, **drawn), factor, 4),
+        "srcnn": lambda: (SRCNN(widths, dtype, **drawn), 1, 6),
     }
     model, scale, radius = lookup("model", config.model, models)()
     if config.residual:

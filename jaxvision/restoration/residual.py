@@ -2,11 +2,11 @@
 
     y = enlarge(x) + f(x)
 
-with the bicubic enlargement, or x where that is large already. Learning starts near what is to be
-beaten, and only details are left to be learned: residual learning, as DnCNN's for noise, and in
-super-resolution since Kim, Lee & Lee, "Accurate Image Super-Resolution Using Very Deep
-Convolutional Networks", CVPR 2016, section 3.1, https://arxiv.org/abs/1511.04587. ESPCN and SRCNN
-have it not.
+with the bicubic enlargement, or x where that is large already. If the last kernel of f begins with
+zeros, learning starts at what is to be beaten, and only details are left to be learned: residual
+learning, as DnCNN's for noise, and in super-resolution since Kim, Lee & Lee, "Accurate Image
+Super-Resolution Using Very Deep Convolutional Networks", CVPR 2016, section 3.1,
+https://arxiv.org/abs/1511.04587. ESPCN and SRCNN have it not.
 """
 
 import flax.linen as nn

@@ -30,13 +30,13 @@ class Main:
     """cross_entropy, dice, jaccard, focal, or cross_entropy_dice, the sum of two."""
     optimizer: str = "adam"
     """adam, momentum, nesterov, adamw, ...: as for classifiers."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 5e-3
     """The step size, at the beginning."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """How the rate goes on: down to zero along a cosine, or as it began."""
     batch_size: int = 8
     """Images a step, over all devices."""
-    epochs: int = 8
+    epochs: int = 12
     """Passes over the training set, at most."""
     patience: int | None = None
     """Stop after so many epochs without a better validation score; None: never."""
@@ -52,10 +52,10 @@ class Data:
 
     image_size: int | None = None
     """Scale images until their longer side has so many pixels. By default as they are, and scenes
-    of 128."""
+    of 64."""
     channels: Literal[1, 3] | None = None
     """Read images as grey (1) or colour (3). By default grey for scenes, colour otherwise."""
-    scenes: int = 1000
+    scenes: int = 2000
     """How many scenes to learn from; 100 are for validation, 200 for the test."""
     validation_fraction: float = 0.1
     """The part held out to choose the best epoch, if the data have no validation part."""
@@ -73,8 +73,8 @@ class Network:
 
     width: int = 16
     """Channels of the finest level; each level below has twice as many. The paper's has 64."""
-    depth: int = 4
-    """How many times the resolution is halved."""
+    depth: int = 3
+    """How many times the resolution is halved. The paper's has 4."""
     backbone: str | None = None
     """encoder_unet: the network that looks, one of `jaxvision models`. Left out beside
     --pretrained."""

@@ -74,7 +74,7 @@ def make_segmenter(
     widths = tuple(config.width * 2**i for i in range(len(features)))
     model = EncoderUNet(classes, backbone, features, widths, dtype=dtype)
     # A deep backbone sees farther than it looks: what counts lies within about half of that.
-    return Segmenter(model, features, 0, stride, 12 * stride, backbone.minimum_size or 1)
+    return Segmenter(model, features, 0, stride, 12 * stride, backbone.minimum_size)
 
 
 def find_maps(backbone: Network, channels: int, depth: int) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ def find_maps(backbone: Network, channels: int, depth: int) -> tuple[str, ...]:
     Raises:
         ValueError: if there is none of stride 2^depth; names the strides that there are.
     """
-    side = max(64, 2 ** (depth + 1), backbone.minimum_size or 0)
+    side = max(64, 2 ** (depth + 1), backbone.minimum_size)
     side = -(-side // 2**depth) * 2**depth
     images = jax.ShapeDtypeStruct((1, side, side, channels), jnp.float32)
     variables = jax.eval_shape(

@@ -31,11 +31,11 @@ def test_the_images_are_those_of_the_scenes_with_boxes():
 
 
 def test_a_pixel_is_of_the_highest_digit_whose_ink_is_there():
-    for i in range(10):
-        truth = np.zeros((128, 128), int)
+    for i in range(4):
+        layout, truth = SCENES.layout(i), np.zeros((128, 128), int)
         for y in range(128):
             for x in range(128):
-                for digit in SCENES.layout(i):  # the lowest first
+                for digit in layout:  # the lowest first
                     row, column = y - digit.top, x - digit.left
                     rows, columns = digit.cover.shape
                     inside = 0 <= row < rows and 0 <= column < columns

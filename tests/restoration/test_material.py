@@ -217,7 +217,9 @@ def test_pictures_are_shrunk_as_pillow_does_it():
 def test_quality_by_hand():
     truth = np.full((1, 16, 16, 1), 100, np.uint8)
     restored = np.full((1, 16, 16, 1), 104.4, np.float32)  # is written as 104
-    restored[:, 0] = 255  # in the border, of 2 pixels
+    border = np.ones((16, 16), bool)
+    border[2:14, 2:14] = False
+    restored[:, border] = 255
     psnr = Quality(shave=2)(jnp.asarray(restored), jnp.asarray(truth))["PSNR"]
     np.testing.assert_allclose(psnr, [20 * np.log10(255 / 4)], rtol=1e-6)
     colours = np.zeros((1, 16, 16, 3), np.float32)

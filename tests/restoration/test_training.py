@@ -49,9 +49,8 @@ def test_a_run_has_all_its_files_and_pictures_are_better_than_before(trained):
         assert test["PSNR"] > before["PSNR"] + 3 and test["SSIM"] > before["SSIM"] + 0.1
         # sigma 25 is 20.17 dB; held to 0..255 it is a little less.
         assert 20.1 < before["PSNR"] < 21
-    else:  # where bicubic has 50 dB, in the flower's background, there is nothing to be gained
-        assert max(each["PSNR"] - each["bicubic"]["PSNR"] for each in test["each"]) > 0.1
-        assert history[-1]["train"]["loss"] < history[0]["train"]["loss"]
+    else:
+        assert test["PSNR"] > before["PSNR"] + 0.2
     assert "mean of 6" in trained.output and "PSNR" in trained.output
     assert "validation loss" in trained.output and "dB *" in trained.output
 

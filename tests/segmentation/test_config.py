@@ -70,6 +70,10 @@ def test_values_that_cannot_be(changes, message):
             {"model": "unet", "depth": 3, "patch": 32},
             r"a multiple of 8, and 4 \(it sees 88 pixels more\), .* got 32: take 28 or 36",
         ),
+        (
+            {"model": "encoder_unet", "backbone": "vgg11", "patch": 8},
+            "`patch` must be a multiple of 4, .* got 8: take 32",
+        ),
         ({"patch": 68}, "scene 0 of train: is 64 x 64 pixels and so smaller than `patch` = 68"),
         ({"batch_size": 99}, r"`batch_size` must be in \[1, 16\]"),
     ],
