@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from safetensors.numpy import load_file
 
-from jaxvision.classification import reading, training
+from jaxvision.classification import reading
 from jaxvision.classification.beginning import Pretraining
 from jaxvision.classification.classifier import evaluate, load_classifier
 from jaxvision.classification.config import TrainConfig
@@ -24,7 +24,7 @@ from jaxvision.classification.sweep_config import Sweep
 from jaxvision.classification.training import resume, train
 from jaxvision.models import make_model
 from jaxvision.ops.normalization import Normalization
-from jaxvision.train.interruption import InterruptedRunError
+from jaxvision.train.interruption import InterruptedRunError, Interruption
 
 IDENTITY = Normalization((0.0,), (1.0,))
 
@@ -107,7 +107,7 @@ def test_what_features_cannot_stand_for_is_trained_on_images(lenet, tmp_path, op
 def test_an_interrupted_run_goes_on_to_the_same_bits(lenet, tmp_path):
     whole = go_on(lenet, tmp_path / "whole", freeze="body", flip=True)
 
-    class Stopping(training.Interruption):
+    class Stopping(Interruption):
         asked = 0
 
         def requested(self):
