@@ -2,13 +2,17 @@
 
 from jaxvision.data.batches import Feed, ResidentFeed, load_resident, open_feed
 from jaxvision.data.coco import COCOSource, open_coco
+from jaxvision.data.digit_masks import DigitMasks, digit_masks
 from jaxvision.data.duplicates import check_disjoint, find_duplicates, without_copies
 from jaxvision.data.folder import FolderSource, open_folder
 from jaxvision.data.folds import Folds, repeated_subsamples, rows_of, stratified_folds
 from jaxvision.data.images import ImageError, decode_image, fit_image, read_image
 from jaxvision.data.letterbox import Letterbox, Letterboxed, fit_to_canvas, letterbox
+from jaxvision.data.mask_folder import open_masks
+from jaxvision.data.masks import MaskedItem, MaskedSource
 from jaxvision.data.objects import AnnotatedItem, AnnotatedSource, Objects
 from jaxvision.data.padded import Padded, PaddedItem
+from jaxvision.data.pictures import PictureSource, open_pictures
 from jaxvision.data.scenes import DigitScenes, scenes
 from jaxvision.data.sources import ArraySource, Item, Source, digits, open_data
 from jaxvision.data.splits import Splits, complete_splits, stratified_split, train_validation_test
@@ -23,6 +27,7 @@ __all__ = [
     "AnnotatedSource",
     "ArraySource",
     "COCOSource",
+    "DigitMasks",
     "DigitScenes",
     "Feed",
     "Fitted",
@@ -33,9 +38,12 @@ __all__ = [
     "Item",
     "Letterbox",
     "Letterboxed",
+    "MaskedItem",
+    "MaskedSource",
     "Objects",
     "Padded",
     "PaddedItem",
+    "PictureSource",
     "ResidentFeed",
     "Source",
     "Splits",
@@ -47,6 +55,7 @@ __all__ = [
     "check_disjoint",
     "complete_splits",
     "decode_image",
+    "digit_masks",
     "digits",
     "find_duplicates",
     "fit_image",
@@ -57,6 +66,8 @@ __all__ = [
     "open_data",
     "open_feed",
     "open_folder",
+    "open_masks",
+    "open_pictures",
     "open_tfds",
     "open_tfds_objects",
     "open_voc",
