@@ -20,14 +20,6 @@ MUTANTS = {
         ("config.image_size or size", "size"),
         ("        image_size=config.image_size,\n", ""),
         ("        in_channels=config.channels or 3,\n", ""),
-        (
-            "return Named(model, rest, None)",
-            "return Named(model, None, None)",
-        ),
-        ("    if not file.exists():", "    if False:"),
-        ("x[:, :, ::-1] if", "x[:, ::-1] if"),
-        ("mean=preprocessing.mean[::-1]", "mean=preprocessing.mean"),
-        ('preprocessing.channels == "RGB"', "False"),
         ("named.weights,\n", "None,\n"),
     ],
     "beginning": [

@@ -63,6 +63,8 @@ MUTANTS = {
         ("given[:, :, i : i + 1]", "given[:, :, :1]"),
     ],
     "trained": [("np.array_equal(image, np.roll(image, 1, axis=2))", "False")],
-    "report": [("range(len(pictures))", "range(len(pictures) - 1)")],
+    "report": [
+        ("range(len(pictures)):\n        given", "range(len(pictures) - 1):\n        given"),
+    ],
     "pictures": [("while file.exists():", "while False:")],
 }  # fmt: skip
