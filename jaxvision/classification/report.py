@@ -16,6 +16,7 @@ from jaxvision.data.sources import Source
 from jaxvision.data.views import Images
 from jaxvision.models import MODELS
 from jaxvision.ops.metrics import confusion_matrix, top_k
+from jaxvision.runs.result import tell_length
 from jaxvision.train.display import Display
 from jaxvision.train.fit import Progress
 
@@ -50,10 +51,7 @@ def show_result(display: Display, path: Path, result: dict, test: Source) -> Non
         )
     ]
     display.table("Result", ["", "accuracy", "loss", "images"], rows)
-    display.note(
-        f"best epoch {result['best_epoch']} of {result['epochs']}, {result['steps']} steps, "
-        f"{result['seconds']:.1f} s"
-    )
+    tell_length(display, result)
     display.note(f"{path}: {', '.join(PICTURES)}, result.json, model.safetensors")
 
 

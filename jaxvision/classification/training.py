@@ -16,8 +16,9 @@ from jaxvision.classification.record import read_config, record_of
 from jaxvision.data.batches import Feed
 from jaxvision.data.sources import Source
 from jaxvision.ops.normalization import Normalization
+from jaxvision.runs.result import learned
 from jaxvision.runs.session import Session
-from jaxvision.runs.training import Plan, Prepared, learned, run_training
+from jaxvision.runs.training import Plan, Prepared, run_training
 from jaxvision.train import run as files
 from jaxvision.train.display import Display
 from jaxvision.train.epoch import EvalEpoch

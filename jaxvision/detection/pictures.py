@@ -8,6 +8,7 @@ from PIL import Image
 
 from jaxvision.detection.found import Selection
 from jaxvision.detection.trained import load_detector, predict
+from jaxvision.runs.predictions import free_names, predictions_folder
 from jaxvision.train import run as files
 
 USUAL = 0.5
@@ -37,13 +38,10 @@ def write_pictures(
     if not 0 < score <= 1:
         raise ValueError(f"`--score` must be in (0, 1], got {score}: {USUAL} is usual.")
     trained = load_detector(run, Selection(score=score))
-    out = run / "predictions" if out is None else out
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"`--out` must be a folder, got the file {out}")
-    out.mkdir(parents=True, exist_ok=True)
+    folder = predictions_folder(run, out)
     for path, (image, found) in zip(images, predict(trained, images), strict=True):
         drawn = draw_boxes(image, found.boxes, found.labels, trained.classes, found.scores)
-        file = _free(out, path.stem)
+        (file,) = free_names(folder, path.stem, ["found"])
         Image.fromarray(drawn).save(file)
         yield f"{path} -> {file}"
         for box, label, sure in zip(found.boxes, found.labels, found.scores, strict=True):
@@ -60,12 +58,3 @@ def _own_score(run: Path) -> float:
         return (result.get("test") or result["validation"])["score"] or USUAL
     except (OSError, ValueError, KeyError):
         return USUAL
-
-
-def _free(folder: Path, stem: str) -> Path:
-    """A name in `folder` that is not taken."""
-    file, number = folder / f"{stem}-found.png", 1
-    while file.exists():
-        number += 1
-        file = folder / f"{stem}-found-{number}.png"
-    return file

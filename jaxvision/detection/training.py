@@ -28,9 +28,9 @@ from jaxvision.ops.normalization import Normalization
 from jaxvision.pretrained.named import parse_named
 from jaxvision.runs.devices import mesh_of
 from jaxvision.runs.optimizer import OPTIMIZERS
+from jaxvision.runs.result import write_result
 from jaxvision.runs.session import Session
-from jaxvision.runs.training import Plan, Prepared, learned, run_training
-from jaxvision.train import run as files
+from jaxvision.runs.training import Plan, Prepared, run_training
 from jaxvision.train.display import Display
 from jaxvision.train.epoch import EvalEpoch
 from jaxvision.train.fit import Progress
@@ -146,17 +146,4 @@ def _finish(session: Session, material: Material, progress: Progress, began: flo
         return
     part = "test" if is_test else "validation"
     evaluation = report.evaluate_on(canvas.source, on_images(found, canvas))
-    result: dict[str, Any] = {
-        part: evaluation.figures,
-        "best": progress.history[progress.best_epoch - 1]["validation"],
-    } | learned(progress, began)
-    report.draw(session.path, evaluation, progress)
-    files.write_json(session.path / files.RESULT, result)
-    report.show(session.display, evaluation, f"{session.path}: {part}")
-    session.display.note(
-        f"best epoch {progress.best_epoch} of {progress.epoch}, {result['steps']} steps, "
-        f"{result['seconds']:.1f} s"
-    )
-    session.display.note(
-        f"{session.path}: {', '.join(report.PICTURES)}, result.json, model.safetensors"
-    )
+    write_result(session, progress, began, part, evaluation, report)

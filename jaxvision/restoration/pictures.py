@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from jaxvision.restoration.trained import load_restorer, predict
+from jaxvision.runs.predictions import free_names, predictions_folder
 
 
 def write_pictures(run: Path, images: Sequence[Path], out: Path | None = None) -> Iterator[str]:
@@ -25,23 +26,11 @@ def write_pictures(run: Path, images: Sequence[Path], out: Path | None = None) -
         ImageError: if a file cannot be read as an image.
     """
     restorer = load_restorer(run)
-    out = run / "predictions" if out is None else out
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"`--out` must be a folder, got the file {out}")
-    out.mkdir(parents=True, exist_ok=True)
+    folder = predictions_folder(run, out)
     for path, (given, restored) in zip(images, predict(restorer, images), strict=True):
-        file = _free(out, f"{path.stem}-{restorer.problem.suffix}")
+        (file,) = free_names(folder, path.stem, [restorer.problem.suffix])
         picture = restored[:, :, 0] if restored.shape[2] == 1 else restored
         Image.fromarray(picture).save(file)
         (h, w, _), (height, width, _) = given.shape, restored.shape
         sizes = f"{w} x {h}" if (h, w) == (height, width) else f"{w} x {h} to {width} x {height}"
         yield f"{path} -> {file}  ({sizes} pixels)"
-
-
-def _free(folder: Path, name: str) -> Path:
-    """A name in `folder` that is not taken."""
-    file, number = folder / f"{name}.png", 1
-    while file.exists():
-        number += 1
-        file = folder / f"{name}-{number}.png"
-    return file

@@ -20,11 +20,12 @@ from jaxvision.restoration.record import read_config, record_of
 from jaxvision.restoration.restorer import Restorer
 from jaxvision.runs.devices import mesh_of
 from jaxvision.runs.optimizer import OPTIMIZERS
+from jaxvision.runs.result import write_result
 from jaxvision.runs.session import Session
-from jaxvision.runs.training import Plan, Prepared, learned, run_training
-from jaxvision.train import run as files
+from jaxvision.runs.training import Plan, Prepared, run_training
 from jaxvision.train.display import Display
 from jaxvision.train.fit import Progress
+from jaxvision.train.mesh import on_host
 from jaxvision.train.processes import is_first
 
 
@@ -107,24 +108,11 @@ def _finish(
     began: float,
 ) -> None:
     """The test, once, with the best parameters, or validation where there is none; the pictures."""
+    variables = on_host(progress.best)  # of several processes each has a part in it
     if not is_first():
         return
     parts = material.parts
-    part = "validation" if parts.test is None else "test"
-    restorer = Restorer(problem, progress.best, normalization)
-    pictures = parts.validation if parts.test is None else parts.test
+    part, pictures = ("test", parts.test) if parts.test else ("validation", parts.validation)
+    restorer = Restorer(problem, variables, normalization)
     evaluation = report.evaluate_on(Degraded(pictures, problem), restorer)
-    result: dict[str, Any] = {
-        part: evaluation.figures,
-        "best": progress.history[progress.best_epoch - 1]["validation"],
-    } | learned(progress, began)
-    report.draw(session.path, evaluation, progress)
-    files.write_json(session.path / files.RESULT, result)
-    report.show(session.display, evaluation, f"{session.path}: {part}")
-    session.display.note(
-        f"best epoch {progress.best_epoch} of {progress.epoch}, {result['steps']} steps, "
-        f"{result['seconds']:.1f} s"
-    )
-    session.display.note(
-        f"{session.path}: {', '.join(report.PICTURES)}, result.json, model.safetensors"
-    )
+    write_result(session, progress, began, part, evaluation, report)

@@ -129,16 +129,6 @@ def run_training(
     return path
 
 
-def learned(progress: Progress, began: float) -> dict[str, Any]:
-    """What a result says of any training: its length, and where it was best."""
-    return {
-        "seconds": round(time.monotonic() - began, 2),
-        "steps": progress.history[-1]["step"],
-        "epochs": progress.epoch,
-        "best_epoch": progress.best_epoch,
-    }
-
-
 def _same_as_before(
     config: Any,
     prepared: Prepared,

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int32
 from PIL import Image
 
+from jaxvision.runs.predictions import free_names, predictions_folder
 from jaxvision.segmentation.trained import load_segmenter, predict
 
 
@@ -30,12 +31,9 @@ def write_pictures(run: Path, images: Sequence[Path], out: Path | None = None) -
     from jaxvision.inspect import draw_segmentation
 
     trained = load_segmenter(run)
-    out = run / "predictions" if out is None else out
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"`--out` must be a folder, got the file {out}")
-    out.mkdir(parents=True, exist_ok=True)
+    folder = predictions_folder(run, out)
     for path, (image, called) in zip(images, predict(trained, images), strict=True):
-        painted, mask = _free(out, path.stem)
+        painted, mask = free_names(folder, path.stem, ("segmented", "classes"))
         Image.fromarray(draw_segmentation(image, called, trained.classes)).save(painted)
         _save_mask(mask, called, trained.classes)
         yield f"{path} -> {painted}, {mask.name}"
@@ -54,14 +52,3 @@ def _save_mask(file: Path, mask: Int32[np.ndarray, "h w"], classes: Sequence[str
     image = Image.fromarray(mask.astype(np.uint8))
     image.putpalette(class_colors(classes).ravel().tolist())
     image.save(file)
-
-
-def _free(folder: Path, stem: str) -> tuple[Path, Path]:
-    """Two names in `folder` that are not taken."""
-    ending, number = "", 1
-    while True:
-        files = [folder / f"{stem}-{kind}{ending}.png" for kind in ("segmented", "classes")]
-        if not any(file.exists() for file in files):
-            return files[0], files[1]
-        number += 1
-        ending = f"-{number}"

@@ -16,8 +16,9 @@ from jaxvision.ops.segmentation_metrics import mean_iou, pixel_accuracy
 from jaxvision.pretrained.named import parse_named
 from jaxvision.runs.devices import mesh_of
 from jaxvision.runs.optimizer import OPTIMIZERS
+from jaxvision.runs.result import write_result
 from jaxvision.runs.session import Session
-from jaxvision.runs.training import Plan, Prepared, learned, run_training
+from jaxvision.runs.training import Plan, Prepared, run_training
 from jaxvision.segmentation import report
 from jaxvision.segmentation.config import SegmentConfig
 from jaxvision.segmentation.job import make_job
@@ -33,7 +34,6 @@ from jaxvision.segmentation.material import (
 from jaxvision.segmentation.networks import NETWORKS, Segmenter, make_segmenter
 from jaxvision.segmentation.record import read_config, record_of
 from jaxvision.segmentation.whole import segmenting
-from jaxvision.train import run as files
 from jaxvision.train.display import Display
 from jaxvision.train.fit import Progress
 from jaxvision.train.mesh import on_host
@@ -157,17 +157,4 @@ def _finish(
     part, source = ("test", parts.test) if parts.test else ("validation", parts.validation)
     segment = segmenting(segmenter, variables, normalization, longer_side(session.config))
     evaluation = report.evaluate_on(source, segment)
-    result: dict[str, Any] = {
-        part: evaluation.figures,
-        "best": progress.history[progress.best_epoch - 1]["validation"],
-    } | learned(progress, began)
-    report.draw(session.path, evaluation, progress)
-    files.write_json(session.path / files.RESULT, result)
-    report.show(session.display, evaluation, f"{session.path}: {part}")
-    session.display.note(
-        f"best epoch {progress.best_epoch} of {progress.epoch}, {result['steps']} steps, "
-        f"{result['seconds']:.1f} s"
-    )
-    session.display.note(
-        f"{session.path}: {', '.join(report.PICTURES)}, result.json, model.safetensors"
-    )
+    write_result(session, progress, began, part, evaluation, report)

@@ -13,7 +13,6 @@ TESTS = {
     "feature_maps": ["tests/detection/test_training.py"],
     "job": ["tests/detection/test_training.py"],
     "material": ["tests/detection/test_training.py"],
-    "pictures": ["tests/detection/test_commands.py"],
 }
 
 MUTANTS = {
@@ -109,5 +108,4 @@ MUTANTS = {
         ("Padded(part, config.max_boxes or most)", "Padded(part)"),
         ("return height, config.width or height", "return height, height"),
     ],
-    "pictures": [("    while file.exists():\n", "    while False:\n")],
 }  # fmt: skip
