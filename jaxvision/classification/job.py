@@ -19,10 +19,10 @@ from jaxvision.hyperparameters import is_zero
 from jaxvision.models import Network, make_model
 from jaxvision.ops.losses import categorical_cross_entropy
 from jaxvision.ops.normalization import Normalization
+from jaxvision.runs.job import initializer, step_options
 from jaxvision.runs.optimizer import make_optimizer
 from jaxvision.train.job import Job
-from jaxvision.train.mesh import gather_on, shardings_on
-from jaxvision.train.state import TrainState, Variables, init_state
+from jaxvision.train.state import Variables
 from jaxvision.train.step import (
     Augment,
     Normalize,
@@ -122,8 +122,6 @@ def make_job(
     optimizer = make_optimizer(config, steps)
     if not head_alone:
         optimizer = _slowed_down(optimizer, config, steps, model, beginning, image_shape)
-    averaged = {} if config.average_decay is None else {"average_decay": config.average_decay}
-    whole = {} if mesh is None else {"gather": gather_on(mesh)}
     views = (mirrored,) if config.test_flip else ()
     sight = sight or Sight(
         model, augmentation(config, classes, image_shape[2]), normalization, views
@@ -135,23 +133,12 @@ def make_job(
         metrics,
         sight.normalize,
         augment=sight.augment,
-        accumulate=config.accumulate,
-        **averaged,
-        **whole,
+        **step_options(config, mesh),
     )
     eval_step = make_eval_step(sight.model, normalize=sight.normalize, views=sight.views)
 
-    def init(key: Key[Array, ""]) -> TrainState:
-        return init_state(
-            model,
-            optimizer,
-            jnp.zeros((1, *image_shape)),
-            key,
-            **(beginning(jax.random.split(key)[0]) if pretraining else {}),
-            average=bool(averaged),
-            shardings=None if mesh is None else shardings_on(mesh),
-        )
-
+    learned = beginning if pretraining else None
+    init = initializer(config, model, optimizer, image_shape, mesh, learned)
     return Job(init, train_step, eval_step)
 
 

@@ -119,16 +119,14 @@ class Photographs:
         check_channels(channels)
         left, right = lookup("part", part, COLUMNS)
         self.channels, self._pictures, self._names = channels, [], []
-        folder = resources.files("sklearn") / "datasets" / "images"
-        for name in NAMES:
-            with resources.as_file(folder / name) as file:
-                image = read_image(file, channels)[:, left:right]
+        for file in photographs():
+            image = read_image(file, channels)[:, left:right]
             pieces = [(0, len(image))]
             if part != "train":
                 pieces = [(ROWS * i, ROWS * (i + 1)) for i in range(PIECES)]
             for top, bottom in pieces:
                 self._pictures.append(image[top:bottom])
-                self._names.append(f"{name}[{top}:{bottom}, {left}:{right}]")
+                self._names.append(f"{file.name}[{top}:{bottom}, {left}:{right}]")
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -138,6 +136,12 @@ class Photographs:
 
     def describe(self, index: SupportsIndex) -> str:
         return self._names[index]
+
+
+def photographs() -> tuple[Path, Path]:
+    """The files of the two photographs that ship inside scikit-learn: a temple, and a flower."""
+    folder = Path(str(resources.files("sklearn.datasets"))) / "images"
+    return folder / NAMES[0], folder / NAMES[1]
 
 
 def open_pictures(

@@ -1,7 +1,5 @@
 """What is trained, from a configuration: the detector's steps, and how its state begins."""
 
-import jax
-import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Key
@@ -11,13 +9,12 @@ from jaxvision.detection.config import DetectConfig
 from jaxvision.detection.detectors import Detector
 from jaxvision.hyperparameters import is_zero
 from jaxvision.ops.normalization import Normalization
+from jaxvision.runs.job import initializer, step_options
 from jaxvision.runs.optimizer import make_optimizer
 from jaxvision.train.job import Job
-from jaxvision.train.mesh import gather_on, shardings_on
-from jaxvision.train.state import TrainState, Variables, init_state
+from jaxvision.train.state import Variables
 from jaxvision.train.step import Augment, make_eval_step, make_train_step
-from jaxvision.transfer.backbone import Pretraining, load_backbone, not_learned
-from jaxvision.transfer.partition import partition
+from jaxvision.transfer.backbone import Pretraining, begin_on_backbone, load_backbone
 
 GREY = 128.0  # what lies around an image on its canvas, and comes in from outside
 
@@ -57,8 +54,6 @@ def make_job(
 
     measures = detector.measures
     optimizer = optax.chain(optax.clip_by_global_norm(config.clip), make_optimizer(config, steps))
-    averaged = {} if config.average_decay is None else {"average_decay": config.average_decay}
-    whole = {} if mesh is None else {"gather": gather_on(mesh)}
     train_step = make_train_step(
         detector.model,
         optimizer,
@@ -67,9 +62,7 @@ def make_job(
         normalization,
         inputs=detector.inputs,
         augment=augmentation(config, image_shape[2]),
-        accumulate=config.accumulate,
-        **averaged,
-        **whole,
+        **step_options(config, mesh),
     )
     eval_step = make_eval_step(
         detector.model,
@@ -79,50 +72,15 @@ def make_job(
         answer=detector.boxes,
     )
 
-    def init(key: Key[Array, ""]) -> TrainState:
-        images = jnp.zeros((1, *image_shape))
-        return init_state(
-            detector.model,
-            optimizer,
-            images,
-            key,
-            **begin(config, detector, pretraining, image_shape, jax.random.split(key)[0]),
-            average=bool(averaged),
-            shardings=None if mesh is None else shardings_on(mesh),
+    def begin(key: Key[Array, ""]) -> dict[str, Variables]:
+        if detector.feature is None:
+            return {}
+        return begin_on_backbone(
+            detector.model, pretraining, image_shape, (detector.feature,), config.freeze, key
         )
 
+    init = initializer(config, detector.model, optimizer, image_shape, mesh, begin)
     return Job(init, train_step, eval_step)
-
-
-def begin(
-    config: DetectConfig,
-    detector: Detector,
-    pretraining: Pretraining | None,
-    image_shape: tuple[int, int, int],
-    key: Key[Array, ""],
-) -> dict[str, Variables]:
-    """What training begins with, as `init_state` takes it.
-
-    What of the backbone no box depends on stays as it is: so nothing is computed there.
-    """
-    images = jnp.zeros((1, *image_shape))
-    drawn = jax.jit(lambda key: detector.model.init(key, images, train=False))(key)
-    variables = {"params": dict(drawn["params"]), "batch_stats": dict(drawn.get("batch_stats", {}))}
-    if pretraining is not None:
-        for name, own in pretraining.variables.items():
-            if own:
-                variables[name]["backbone"] = own
-    if detector.feature is None:
-        return {"variables": variables}
-    own = {name: tree.get("backbone", {}) for name, tree in variables.items()}
-    names = not_learned(
-        detector.model.backbone, own, image_shape, (detector.feature,), config.freeze
-    )
-    if not names:
-        return {"variables": variables}
-    frozen = {f"backbone/{name}" for name in names}
-    learning, kept = partition(variables, lambda name: name not in frozen)
-    return {"variables": learning, "frozen": kept}
 
 
 def augmentation(config: DetectConfig, channels: int) -> Augment | None:

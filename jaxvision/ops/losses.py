@@ -107,8 +107,7 @@ def categorical_cross_entropy(
 
     Raises:
         ValueError: if one-hot `labels` have another number of classes, or `label_smoothing` is a
-        number
-            outside [0, 1].
+            number outside [0, 1].
     """
     if not isinstance(label_smoothing, jax.core.Tracer) and not 0 <= label_smoothing <= 1:
         raise ValueError(f"`label_smoothing` must be in [0, 1], got {label_smoothing}.")

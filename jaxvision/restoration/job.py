@@ -10,7 +10,7 @@ with x the truth and y what is given. DnCNN's paper has the sum over pixels, hal
 
 import jax.numpy as jnp
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
 from jaxvision import augment
 from jaxvision.ops.dense_losses import pixel_squared_error
@@ -18,10 +18,9 @@ from jaxvision.ops.normalization import Normalization
 from jaxvision.restoration.config import DenoiseConfig, SuperResolveConfig
 from jaxvision.restoration.problem import Problem
 from jaxvision.restoration.turning import turn
+from jaxvision.runs.job import initializer, step_options
 from jaxvision.runs.optimizer import make_optimizer
 from jaxvision.train.job import Job
-from jaxvision.train.mesh import gather_on, shardings_on
-from jaxvision.train.state import TrainState, init_state
 from jaxvision.train.step import Augment, Batch, make_eval_step, make_train_step
 
 
@@ -51,8 +50,6 @@ def make_job(
         return problem.quality(to_pixels(outputs, normalization), batch["target"])
 
     optimizer = make_optimizer(config, steps)
-    averaged = {} if config.average_decay is None else {"average_decay": config.average_decay}
-    whole = {} if mesh is None else {"gather": gather_on(mesh)}
     train_step = make_train_step(
         problem.model,
         optimizer,
@@ -60,25 +57,14 @@ def make_job(
         lambda outputs, batch: {},
         normalization,
         augment=augmentation(config, problem),
-        accumulate=config.accumulate,
-        **averaged,
-        **whole,
+        **step_options(config, mesh),
     )
     # The pictures stay on the device: their quality is all that is looked at.
     eval_step = make_eval_step(
         problem.model, loss, quality, normalization, answer=lambda outputs: ()
     )
 
-    def init(key: Key[Array, ""]) -> TrainState:
-        return init_state(
-            problem.model,
-            optimizer,
-            jnp.zeros((1, *patch_shape)),
-            key,
-            average=bool(averaged),
-            shardings=None if mesh is None else shardings_on(mesh),
-        )
-
+    init = initializer(config, problem.model, optimizer, patch_shape, mesh)
     return Job(init, train_step, eval_step)
 
 

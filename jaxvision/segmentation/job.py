@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -15,16 +14,15 @@ from jaxvision.hyperparameters import is_zero
 from jaxvision.names import lookup
 from jaxvision.ops.normalization import Normalization
 from jaxvision.ops.segmentation_metrics import confusion_counts, pixel_accuracy
+from jaxvision.runs.job import initializer, step_options
 from jaxvision.runs.optimizer import make_optimizer
 from jaxvision.segmentation.config import SegmentConfig
 from jaxvision.segmentation.losses import LOSSES
 from jaxvision.segmentation.networks import Segmenter
 from jaxvision.train.job import Job
-from jaxvision.train.mesh import gather_on, shardings_on
-from jaxvision.train.state import TrainState, Variables, init_state
+from jaxvision.train.state import Variables
 from jaxvision.train.step import Augment, Batch, Totals, make_eval_step, make_train_step
-from jaxvision.transfer.backbone import Pretraining, not_learned
-from jaxvision.transfer.partition import partition
+from jaxvision.transfer.backbone import Pretraining, begin_on_backbone
 
 GREY = 128.0  # what comes in from outside of an image; it is not counted
 
@@ -74,8 +72,6 @@ def make_job(
         return confusion_counts(labels, logits.argmax(axis=-1), logits.shape[-1], NOT_COUNTED)
 
     optimizer = optax.chain(optax.clip_by_global_norm(config.clip), make_optimizer(config, steps))
-    averaged = {} if config.average_decay is None else {"average_decay": config.average_decay}
-    whole = {} if mesh is None else {"gather": gather_on(mesh)}
     train_step = make_train_step(
         segmenter.model,
         optimizer,
@@ -83,9 +79,7 @@ def make_job(
         metrics,
         normalization,
         augment=augmentation(config, segmenter, image_shape[2]),
-        accumulate=config.accumulate,
-        **averaged,
-        **whole,
+        **step_options(config, mesh),
     )
     measure = make_eval_step(segmenter.model, loss, lambda logits, batch: {}, normalization)
 
@@ -94,18 +88,14 @@ def make_job(
         totals, logits = measure(variables, batch)
         return totals, _counts(logits, batch)
 
-    def init(key: Key[Array, ""]) -> TrainState:
-        images = jnp.zeros((1, *image_shape))
-        return init_state(
-            segmenter.model,
-            optimizer,
-            images,
-            key,
-            **begin(config, segmenter, pretraining, image_shape, jax.random.split(key)[0]),
-            average=bool(averaged),
-            shardings=None if mesh is None else shardings_on(mesh),
+    def begin(key: Key[Array, ""]) -> dict[str, Variables]:
+        if not segmenter.features:
+            return {}
+        return begin_on_backbone(
+            segmenter.model, pretraining, image_shape, segmenter.features, config.freeze, key
         )
 
+    init = initializer(config, segmenter.model, optimizer, image_shape, mesh, begin)
     return Job(init, train_step, eval_step)
 
 
@@ -115,37 +105,6 @@ def answered(
     """The labels of the pixels that the network answers for, and which of them count."""
     labels = _middle(batch["segmentation"], segmenter.margin).astype(jnp.int32)
     return labels, (labels != NOT_COUNTED) & batch["mask"][:, None, None]
-
-
-def begin(
-    config: SegmentConfig,
-    segmenter: Segmenter,
-    pretraining: Pretraining | None,
-    image_shape: tuple[int, int, int],
-    key: Key[Array, ""],
-) -> dict[str, Variables]:
-    """What training begins with, as `init_state` takes it.
-
-    What of a backbone nothing depends on stays as it is: so nothing is computed there.
-    """
-    if not segmenter.features:
-        return {}
-    images = jnp.zeros((1, *image_shape))
-    drawn = jax.jit(lambda key: segmenter.model.init(key, images, train=False))(key)
-    variables = {"params": dict(drawn["params"]), "batch_stats": dict(drawn.get("batch_stats", {}))}
-    if pretraining is not None:
-        for name, own in pretraining.variables.items():
-            if own:
-                variables[name]["backbone"] = own
-    of_backbone = {name: tree.get("backbone", {}) for name, tree in variables.items()}
-    kept = not_learned(
-        segmenter.model.backbone, of_backbone, image_shape, segmenter.features, config.freeze
-    )
-    if not kept:
-        return {"variables": variables}
-    frozen = {f"backbone/{name}" for name in kept}
-    learning, still = partition(variables, lambda name: name not in frozen)
-    return {"variables": learning, "frozen": still}
 
 
 def augmentation(config: SegmentConfig, segmenter: Segmenter, channels: int) -> Augment | None:

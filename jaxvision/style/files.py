@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from importlib import resources
 from itertools import chain, count
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from jaxtyping import Float
 from PIL import Image
 
 from jaxvision.data.images import read_image
+from jaxvision.data.pictures import photographs
 from jaxvision.style.picture import Picture
 from jaxvision.train.run import write_whole
 
@@ -18,13 +18,11 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 QUALITY = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 FRAME, LAST_FRAME = 120, 1500  # milliseconds of a video
 VIDEO_SIDE = 480  # pixels at most
-OWN = ("china.jpg", "flower.jpg")  # the two photographs inside scikit-learn
 
 
 def own_pictures() -> tuple[Path, Path]:
     """A picture and another to paint it like, which are always there: two of scikit-learn's."""
-    folder = Path(str(resources.files("sklearn.datasets"))) / "images"
-    return folder / OWN[0], folder / OWN[1]
+    return photographs()
 
 
 def free_name(path: Path) -> Path:

@@ -4,9 +4,11 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
+from jaxtyping import Array, Key
 
 from jaxvision.models import MODELS, Network, make_model
 from jaxvision.names import lookup
@@ -15,7 +17,7 @@ from jaxvision.pretrained import load_pretrained
 from jaxvision.pretrained.channel_order import for_rgb
 from jaxvision.pretrained.named import parse_named
 from jaxvision.train.state import Variables
-from jaxvision.transfer.partition import parameters_below
+from jaxvision.transfer.partition import parameters_below, partition
 from jaxvision.transfer.stages import features_of, find_feature
 
 
@@ -78,6 +80,45 @@ def make_backbone(
             )
         attributes["dtype"] = jnp.dtype(dtype)
     return network.clone(**attributes)
+
+
+def begin_on_backbone(
+    model: nn.Module,
+    pretraining: Pretraining | None,
+    image_shape: tuple[int, int, int],
+    used: Iterable[str],
+    freeze: str | None,
+    key: Key[Array, ""],
+) -> dict[str, Variables]:
+    """What the training of a network on a backbone begins with, as `init_state` takes it.
+
+    What of the backbone nothing depends on stays as it is: so nothing is computed there.
+
+    Args:
+        model: with a module `backbone`.
+        pretraining: what the backbone begins with; None for drawn parameters.
+        image_shape: [h, w, c].
+        used: the features of the backbone that `model` looks at.
+        freeze: what this feature is made of does not learn; None: all of it does.
+        key: for what is drawn.
+
+    Raises:
+        ValueError: if there is no such feature to freeze.
+    """
+    images = jnp.zeros((1, *image_shape))
+    drawn = jax.jit(lambda key: model.init(key, images, train=False))(key)
+    variables = {"params": dict(drawn["params"]), "batch_stats": dict(drawn.get("batch_stats", {}))}
+    if pretraining is not None:
+        for name, own in pretraining.variables.items():
+            if own:
+                variables[name]["backbone"] = own
+    of_backbone = {name: tree.get("backbone", {}) for name, tree in variables.items()}
+    kept = not_learned(model.backbone, of_backbone, image_shape, used, freeze)
+    if not kept:
+        return {"variables": variables}
+    frozen = {f"backbone/{name}" for name in kept}
+    learning, still = partition(variables, lambda name: name not in frozen)
+    return {"variables": learning, "frozen": still}
 
 
 def not_learned(

@@ -12,13 +12,14 @@ from jaxvision.data.objects import Objects
 from jaxvision.detection.config import DetectConfig
 from jaxvision.detection.detectors import anchors_of, levels_of, make_backbone, make_detector
 from jaxvision.detection.feature_maps import find_levels, find_map
-from jaxvision.detection.job import begin, make_job
+from jaxvision.detection.job import make_job
 from jaxvision.detection.material import hold_out, open_parts, read_material
 from jaxvision.detection.record import read_config
 from jaxvision.detection.trained import evaluate, load_detector, predict
 from jaxvision.detection.training import follow_pretrained, resume_detector, train_detector
 from jaxvision.ops.normalization import Normalization
 from jaxvision.train.interruption import InterruptedRunError, Interruption
+from jaxvision.transfer.backbone import begin_on_backbone
 from tests.detection.conftest import SMALL, quiet
 
 ONE = ((12.0, 24.0), (1.0,))
@@ -209,14 +210,15 @@ def test_a_pyramid_has_a_level_for_each_stride_and_one_above():
 def test_what_no_box_depends_on_does_not_learn():
     shape = (64, 64, 1)
     detector = make_detector(SMALL, 10, shape, ONE)
-    begun = begin(SMALL, detector, None, shape, jax.random.key(0))
+    key = jax.random.key(0)
+    begun = begin_on_backbone(detector.model, None, shape, (detector.feature,), None, key)
     assert set(begun["frozen"]["params"]["backbone"]) == {
         f"{kind}{i}" for kind in ("conv", "bn") for i in (11, 12, 13)
     }
     config = dataclasses.replace(SMALL, stride=16)
-    assert set(
-        begin(config, make_detector(config, 10, shape, ONE), None, shape, jax.random.key(0))
-    ) == {"variables"}
+    deeper = make_detector(config, 10, shape, ONE)
+    begun = begin_on_backbone(deeper.model, None, shape, (deeper.feature,), None, key)
+    assert set(begun) == {"variables"}
 
 
 def test_the_average_and_several_parts_of_a_batch(tmp_path):
