@@ -32,6 +32,8 @@ NOT_EXPERIMENTS = {
     "optimizer_grid",
     "optimizer_paths",
     "optimizer_sensitivity",
+    "understanding_gradients",
+    "understanding_regions",
     "zoo",
 }
 WITH_WEIGHTS = {"fast_style", "few_labels", "style_transfer"}

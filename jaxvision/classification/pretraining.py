@@ -3,7 +3,7 @@
 vgg16                      the weights that are known for VGG-16, the preferred
 resnet50:torchvision_v2    others that are known
 resnet18:mine.safetensors  a file
-resnet50_v1:keras:FOLDER   known weights that no address is known for, where they are
+resnet50_v1:keras:FILE     known weights that no address is known for, where they are
 runs/digits-lenet5         what a run has come to
 """
 

@@ -11,6 +11,7 @@ import tyro
 
 from jaxvision.cli.commands import sweeper, trainer
 from jaxvision.cli.filtering import filter_image
+from jaxvision.cli.inspecting import inspect
 from jaxvision.cli.painting import learn_style, style_or_apply
 from jaxvision.cli.tasks import DEFAULT, task_of
 from jaxvision.cli.using import evaluate, features, predict
@@ -61,7 +62,7 @@ def make_app(
         """
         style_or_apply(content, styles, files, painting, optimization, network, given)
 
-    for command in (learn_style, evaluate, predict, features, models, summary):
+    for command in (learn_style, evaluate, predict, inspect, features, models, summary):
         app.command(command)
     app.command(filter_image, name="filter")
     return app

@@ -49,8 +49,9 @@ class Normalization(NamedTuple):
                 f"`images` must have {len(self.mean)} channel(s), as those that the model was "
                 f"trained on, got {images.shape[-1]}; convert them, or train on such images."
             )
-        mean, std = (jnp.array(v, jnp.float32).reshape(1, 1, 1, -1) for v in self)
-        return (images.astype(jnp.float32) - mean) / std
+        images = _as_float(images)
+        mean, std = (jnp.array(v, images.dtype).reshape(1, 1, 1, -1) for v in self)
+        return (images - mean) / std
 
 
 def normalization_of(images: Iterable[UInt8[np.ndarray, "..."]]) -> Normalization:
@@ -87,7 +88,7 @@ def normalization_of(images: Iterable[UInt8[np.ndarray, "..."]]) -> Normalizatio
 
 def center_per_sample(images: Num[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     """x - mean: takes from each image its own mean, over pixels and channels."""
-    images = images.astype(jnp.float32)
+    images = _as_float(images)
     return images - images.mean(axis=(1, 2, 3), keepdims=True)
 
 
@@ -129,3 +130,8 @@ def instance_norm_relu(
 ) -> Float[Array, "b h w c"]:
     """`instance_norm` and max(y, 0) after it, in one pass over the pixels."""
     return jax.vmap(lambda image: batch_norm_relu(image[None], scale, bias, epsilon)[0][0])(x)
+
+
+def _as_float(images: Num[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+    """As float32; who computes in float64 keeps it."""
+    return images.astype(jnp.promote_types(images.dtype, jnp.float32))

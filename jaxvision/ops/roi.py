@@ -135,7 +135,7 @@ def _bins(
     """Along one axis: the level, the first and the last window of each bin, and if it has any."""
     start, end = _round(low / stride), _round(high / stride)
     features = jnp.maximum(end - start + 1, 1)[:, None]
-    i = jnp.arange(size)[None]
+    i = jnp.arange(size, dtype=jnp.int32)[None]  # a log2 below counts on 32 bits
     begin = jnp.clip(start[:, None] + i * features // size, 0, length)
     stop = jnp.clip(start[:, None] - (-(i + 1) * features // size), 0, length)
     level = 31 - lax.clz(jnp.maximum(stop - begin, 1))  # floor(log2(stop - begin))
