@@ -2,12 +2,15 @@
 
 import re
 import shlex
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from jaxvision.classification import config
 from jaxvision.classification.sweep_config import Sweep
+from jaxvision.cli.filtering import filter_image
+from jaxvision.cli.inspecting import inspect
 from jaxvision.cli.tasks import TASKS
 from jaxvision.style.config import Files, Learning, Network, Settings
 
@@ -45,6 +48,8 @@ KNOWN = {
     "sweep": OPTIONS,
     "style": STYLE_OPTIONS,
     "learn-style": LEARN_OPTIONS,
+    "filter": {f"--{name}" for name in signature(filter_image).parameters},
+    "inspect": {f"--{name}" for name in signature(inspect).parameters} | {"--class"},
 }
 
 
@@ -70,7 +75,7 @@ def commands():
     for page in PAGES:
         for block in blocks(page, "bash"):
             for line in block.replace("\\\n", " ").splitlines():
-                found = re.search(r"jaxvision (train|sweep|style|learn-style)\b(.*)", line)
+                found = re.search(rf"jaxvision ({'|'.join(KNOWN)})\b(.*)", line)
                 if found:
                     words = shlex.split(found[2].rstrip('"'), comments=True)
                     known = TASK_OPTIONS[words[1]] if words[:1] == ["--task"] else KNOWN[found[1]]

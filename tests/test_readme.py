@@ -58,7 +58,14 @@ def test_every_command_line_is_understood(words, monkeypatch):
     import sys
 
     from jaxvision import cli, inspect
-    from jaxvision.classification import classifier, off_the_shelf, record, report, training
+    from jaxvision.classification import (
+        classifier,
+        inspection,
+        off_the_shelf,
+        record,
+        report,
+        training,
+    )
     from jaxvision.detection import training as detection
     from jaxvision.restoration import training as restoration
     from jaxvision.segmentation import training as segmentation
@@ -76,6 +83,7 @@ def test_every_command_line_is_understood(words, monkeypatch):
         (restoration, "train_super_resolver"),
         (classifier, "evaluate"),
         (classifier, "load_classifier"),
+        (inspection, "open_subject"),
         (off_the_shelf, "compute_features"),
         (job, "style_files"),
         (job, "style_file_by_network"),

@@ -29,7 +29,8 @@ STRONGEST = 6  # patches for each channel
 BATCH = 64
 EXTENT, POINTS = 1.0, 21  # of a loss landscape, either way, and along each side
 HIDDEN = 8  # a square that hides something goes so many times into a side
-ASCENT = 256  # steps that an image is made in
+ASCENT = 128  # steps that an image is made in
+SIDE = 128  # of such an image for weights that take any size, at most
 Pixels = Float[Array, "b h w c"]
 Classes = Int[np.ndarray, " b"]
 
@@ -67,16 +68,19 @@ def draw_field(request: Request) -> Picture:
 def draw_visualization(request: Request) -> Picture:
     """Images that channels answer to, made from noise."""
     subject, feature = request.subject, request.subject.find_map(request.feature)
+    height, width, channels = subject.image_shape
+    if not is_run(subject.name):  # a run's network may have layers for images of its size only
+        height, width = min(height, SIDE), min(width, SIDE)
     made = [
         see.visualize_feature(
             lambda unit: subject(255 * unit),
             feature,
             channel,
-            shape=subject.image_shape,
+            shape=(height, width, channels),
             steps=ASCENT,
             optimizer=optax.adam(0.05),
             key=jax.random.fold_in(jax.random.key(request.seed), channel),
-            jitter=min(subject.image_shape[:2]) // 16,
+            jitter=min(height, width) // 16,
         ).image
         for channel in request.channels(feature)
     ]

@@ -10,7 +10,8 @@ images, whatever wrote it, as a program that it never runs:
 
     print(summarize_model(resnet50(num_classes=1000), (224, 224, 3)))
 
-Each part loads when it is first asked for, so that whoever wants another does not pay for it.
+Each part loads when it is first asked for, so that whoever wants another does not pay for it. Two
+are sub-packages: `pictures`, of what a network sees, and `gradients`, checked and of second order.
 """
 
 from importlib import import_module
