@@ -30,7 +30,7 @@ class Main:
     """cross_entropy, dice, jaccard, focal, or cross_entropy_dice, the sum of two."""
     optimizer: str = "adam"
     """adam, momentum, nesterov, adamw, ...: as for classifiers."""
-    learning_rate: float = 5e-3
+    learning_rate: float = 2e-2
     """The step size, at the beginning."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """How the rate goes on: down to zero along a cosine, or as it began."""
