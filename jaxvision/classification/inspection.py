@@ -6,7 +6,6 @@ which pixels speak for a class, and stand side by side in one picture, attributi
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +174,11 @@ KINDS: dict[str, Callable[[Request], Picture]] = {
     "embedding": draw_embedding,
     "landscape": draw_landscape,
 }
+OF_DATA = {"activating", "embedding", "landscape"}
+OF_MAPS = {
+    *("features", "deconvolution", "field", "visualization", "activating"),
+    *("gradcam", "guided_gradcam"),
+}
 
 
 def draw_attribution(request: Request, names: Sequence[str]) -> Picture:
@@ -225,9 +229,7 @@ def write_pictures(
     drawn = [(name, partial(KINDS[name], request)) for name in kinds]
     if heat:
         drawn.append(("attribution", partial(draw_attribution, request, heat)))
-    pictures = ((name, draw()) for name, draw in drawn)
-    # What cannot be drawn is refused before a folder is made.
-    first = next(pictures)
+    _check(request, kinds, heat)
     if out is None:
         run = is_run(network)
         name = "inspect" if run else f"inspect-{network.partition(':')[0]}"
@@ -236,6 +238,22 @@ def write_pictures(
         files.check_free(out)
         out.mkdir(parents=True, exist_ok=True)
         folder = out
-    for name, picture in chain([first], pictures):
-        picture.savefig(folder / f"{name}.png")
+    for name, draw in drawn:
+        draw().savefig(folder / f"{name}.png")
         yield folder / f"{name}.png"
+
+
+def _check(request: Request, kinds: Sequence[str], heat: Sequence[str]) -> None:
+    """What cannot be drawn is refused before anything is: a picture may take a minute."""
+    if "filters" in kinds:
+        request.subject.first_kernel()
+    if heat:
+        request.classes(request.pixels())
+    elif request.files:
+        request.pixels()
+    if "landscape" in kinds:
+        request.require_classes()
+    if OF_DATA & set(kinds):
+        request.source()
+    if OF_MAPS & {*kinds, *heat}:
+        request.channels(request.subject.find_map(request.feature))

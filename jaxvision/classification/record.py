@@ -63,10 +63,18 @@ def read_config(path: Path) -> TrainConfig:
 
     Raises:
         FileNotFoundError: if there is no run.
-        ValueError: if its `config.json` is damaged or of another version of jaxvision.
+        ValueError: if its `config.json` is damaged or of another version of jaxvision, or the run
+            is of another task.
     """
+    record = files.read_config(path)
+    task = record.get("task") if isinstance(record, dict) else None
+    if task is not None:
+        raise ValueError(
+            f"{path} is a run of {task}, and a classifier's is needed here: what evaluate "
+            "and predict do with it is all that there is"
+        )
     try:
-        return config_of(files.read_config(path))
+        return config_of(record)
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"{path / files.CONFIG} cannot be understood ({error}): it is damaged, or of another "

@@ -75,6 +75,9 @@ REFUSED = [
     (("--what", "visualization", "--channel", "99"), "`--channel` must be in [0, 15] for c3"),
     (("--what", "saliency", "--class", "ten"), "`--class` is unknown: 'ten'"),
     (("--what", "saliency", "--image", "none.png"), "none.png: no such image file"),
+    (("--image", "none.png"), "none.png: no such image file"),
+    (("--what", "filters,field", "--feature", "f6"), "`feature` is unknown: 'f6'"),
+    (("--what", "filters,embedding", "--data", "digit"), "`data` is unknown: 'digit'"),
     (("--what", "filters", "--out", "."), "is not empty"),
 ]
 
@@ -86,6 +89,13 @@ def test_wrong_usage_is_refused_and_nothing_is_made(jaxvision, lenet, tmp_path, 
     assert code == 2 and message in error, error
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert not (lenet / "inspect").exists()
+
+
+def test_a_run_of_another_task_is_refused_and_named(jaxvision, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text('{"task": "segmentation", "config": {}}')
+    code, _, error = jaxvision("inspect", "run")
+    assert code == 2 and "run is a run of segmentation, and a classifier's is needed" in error
 
 
 def test_what_is_no_network_is_refused(jaxvision):
