@@ -1,4 +1,5 @@
-"""What `python -m tests.mutation` breaks in `jaxvision.inspect`: of detections, and of shifts."""
+"""What `python -m tests.mutation` breaks in `jaxvision.inspect`: of detections, of shifts,
+of what a network sees, and of its gradient."""
 
 BOXES = ["tests/inspect/test_boxes.py"]
 CURVES = ["tests/inspect/test_precision_recall.py"]
@@ -8,6 +9,15 @@ TESTS = {
     "precision_recall": CURVES,
     "detection_errors": CURVES,
     "shifts": ["tests/inspect/test_shifts.py"],
+    "gradients/check": ["tests/inspect/gradients/test_check.py"],
+    "gradients/per_example": ["tests/inspect/gradients/test_per_example.py"],
+    "gradients/flow": ["tests/inspect/gradients/test_flow.py"],
+    "pictures/rewritten": ["tests/inspect/pictures/test_rewritten.py"],
+    "pictures/attribution": ["tests/inspect/pictures/test_attribution.py"],
+    "pictures/grad_cam": ["tests/inspect/pictures/test_attribution.py"],
+    "pictures/occlusion": ["tests/inspect/pictures/test_occlusion.py"],
+    "pictures/visualization": ["tests/inspect/pictures/test_visualization.py"],
+    "pictures/landscape": ["tests/inspect/pictures/test_landscape.py"],
 }
 
 MUTANTS = {
@@ -66,5 +76,63 @@ MUTANTS = {
         ("moved = shift // stride", "moved = -(-shift // stride)"),
         ("image.shape[1] - largest", "image.shape[1] - shift"),
         ("2 * largest + max(3, window)", "2 * largest"),
+    ],
+    "gradients/check": [
+        ("(4 * central[1] - central[0]) / 3", "central[0]"),
+        ("np.abs(jumps[1:]) > 1.5 * np.abs(jumps[:-1]) + noticed", "np.zeros_like(bends)"),
+        ("np.abs(jumps[1:] - jumps[:-1] / 2) > noticed", "np.abs(jumps[1:]) > noticed"),
+        ("    if kink:\n", "    if False:\n"),
+        ("    if modes > tolerance:", "    if False:"),
+        ('return "differs" if off > tolerance', 'return "differs" if False'),
+        ("jnp.zeros_like(vector).at[place].set(1)", "jnp.ones_like(vector)"),
+        ("np.sort(random.choice(", "np.sort(0 * random.choice("),
+    ],
+    "gradients/per_example": [
+        ("~jnp.any(jnp.abs(together - each) > AGREE * largest)", "jnp.array(True)"),
+        ("jnp.where(agree, leaf, jnp.nan)", "leaf"),
+        ("if not isinstance(agree, jax.core.Tracer) and not agree:", "if False:"),
+        ("if len(lengths) != 1 or 0 in lengths:", "if False:"),
+    ],
+    "gradients/flow": [
+        ("np.sum(values**2)", "np.sum(np.abs(values))"),
+        ("key=_natural", "key=str"),
+        ("(0, int(part)) if part.isdecimal() else (1, part)", "(1, part)"),
+    ],
+    "pictures/rewritten": [
+        ("jnp.where((x > 0) & (g > 0), g, 0)", "jnp.where(x > 0, g, 0)"),
+        ("    return jnp.maximum(g, 0)\n", "    return g\n"),
+        ("zero.val == 0)", "True)"),
+        ("given | {cut: value}", "given | {cut: 0 * value}"),
+        ("if not _holds_relu(program):", "if False:"),
+    ],
+    "pictures/attribution": [
+        ("jnp.abs(_class_gradient(network, images, classes)).max(axis=-1)",
+         "_class_gradient(network, images, classes).max(axis=-1)"),
+        ("units * strongest", "units"),
+        ("with_relu_gradient(network, guided_rule)", "network"),
+        ("with_relu_gradient(network, deconvolution_rule)",
+         "with_relu_gradient(network, guided_rule)"),
+    ],
+    "pictures/grad_cam": [
+        ("gradient.mean(axis=(1, 2), keepdims=True)", "gradient"),
+        ("jax.nn.relu((alpha * value).sum(axis=-1, keepdims=True))",
+         "(alpha * value).sum(axis=-1, keepdims=True)"),
+        ("where[..., None] * guided", "guided"),
+    ],
+    "pictures/occlusion": [
+        ("class_scores(whole, chosen)[None] - after", "after - class_scores(whole, chosen)[None]"),
+        ("jax.nn.log_softmax(run(network, images)[0])", "run(network, images)[0]"),
+        ("{*range(0, side - window, stride), side - window}", "{*range(0, side - window, stride)}"),
+        ("if stride > window:", "if False:"),
+    ],
+    "pictures/visualization": [
+        ("return -value[..., channel].mean()", "return value[..., channel].mean()"),
+        ("jnp.roll(image_of(z), shift, axis=(0, 1))", "image_of(z)"),
+        ("FIRST * jax.random.normal(first", "0 * jax.random.normal(first"),
+    ],
+    "pictures/landscape": [
+        ("(1 - a) * s + a * e", "a * s + (1 - a) * e"),
+        ("p + a * d + b * e", "p + a * d - b * e"),
+        ('indexing="ij"', 'indexing="xy"'),
     ],
 }  # fmt: skip
