@@ -18,9 +18,11 @@ import pytest
 
 from jaxvision import ops
 from jaxvision.inspect.gradients import check_gradients
+from jaxvision.inspect.gradients.check import QUICK
 from jaxvision.models.density import DensityNetwork, MixtureDensityNetwork
 from jaxvision.models.lenet import LeNet5
 from jaxvision.models.mlp import MLP
+from jaxvision.ops import image_metrics
 from jaxvision.ops.densities import Gaussian, GaussianMixture, gaussian_nll, mixture_nll
 from jaxvision.ops.losses import categorical_cross_entropy
 from jaxvision.ops.nms import gaussian_decay
@@ -279,7 +281,7 @@ WITHOUT = {
     ),
     "densities.mixture_modes": "iterates to a fixed point, whose number is the start's",
     "densities.sample_mixture": "draws the component, which jumps",
-    "image_metrics.ms_ssim": "of images from 176 x 176 on; the parts are those of ssim",
+    "image_metrics.ms_ssim": "of images from 176 x 176 on: it has a test of its own",
     **dict.fromkeys(
         (f"kernels.{name}" for name in ("binomial", "box", "laplacian", "sobel_x", "sobel_y")),
         CONSTANT,
@@ -354,6 +356,22 @@ def test_gradients_of_ops(group, unchecked):
     check = check_gradients(fn, {name: CASES[name][1] for name in functions}, elements=24)
     assert check.verdict == "passes" and not check.kinks, str(check)
     assert check.forward_mode and all(leaf.elements for leaf in check.leaves)
+
+
+def test_the_gradient_of_ms_ssim_along_a_line(unchecked):
+    one, other = np.random.default_rng(1).uniform(0, 1, (2, 1, 176, 176, 1))
+
+    def similarity(part):
+        return image_metrics.ms_ssim(part * one + (1 - part) * other, one, peak=1)[0]
+
+    # Five scales of eleven taps each way: most is to compile it, so once for values and gradient.
+    @partial(jax.jit, compiler_options=QUICK)
+    def look(parts):
+        return jax.lax.map(jax.value_and_grad(similarity), parts)
+
+    with jax.enable_x64(True):
+        (below, _, above), (_, gradient, _) = look(jnp.array([0.8 - 1e-5, 0.8, 0.8 + 1e-5]))
+    np.testing.assert_allclose(gradient, (above - below) / 2e-5, rtol=1e-6)
 
 
 def test_every_public_function_of_ops_is_checked_or_has_a_reason_not_to_be():
