@@ -1,5 +1,7 @@
 """`jaxvision inspect`: every kind of picture of a real run, and what is refused."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -30,10 +32,11 @@ def test_every_kind_of_picture_is_drawn_of_a_run(jaxvision, lenet, monkeypatch):
         assert np.asarray(Image.open(file).convert("L")).std() > 0, file
 
 
-def test_pictures_go_beside_the_run_and_replace_none(jaxvision, run):
+def test_pictures_go_beside_the_run_and_replace_none(jaxvision, run, tmp_path):
+    own = shutil.copytree(run.path, tmp_path / "own")
     for folder in ("inspect", "inspect-2"):
-        code, output, _ = jaxvision("inspect", run.path, "--what", "filters")
-        assert code == 0 and output.strip() == str(run.path / folder / "filters.png")
+        code, output, _ = jaxvision("inspect", own, "--what", "filters")
+        assert code == 0 and output.strip() == str(own / folder / "filters.png")
 
 
 def test_filters_of_a_dense_layer_are_images(run):

@@ -101,7 +101,6 @@ MUTANTS = {
         ("image_shape, 2 * strides[-1])", "image_shape, 4 * strides[-1])"),
     ],
     "job": [
-        ('f"backbone/{name}" for name in names', "name for name in names"),
         ("sum(detector.losses(outputs, batch).values())", 'detector.losses(outputs, batch)["box"]'),
     ],
     "material": [
