@@ -26,6 +26,7 @@ from jaxvision.train import run as files
 
 STRONGEST = 6  # patches for each channel
 BATCH = 64
+LOSS_OF = 128  # examples, for each of the points of a landscape
 EXTENT, POINTS = 1.0, 21  # of a loss landscape, either way, and along each side
 HIDDEN = 8  # a square that hides something goes so many times into a side
 ASCENT = 128  # steps that an image is made in
@@ -102,8 +103,7 @@ def draw_activating(request: Request) -> Picture:
 def draw_embedding(request: Request) -> Picture:
     """The data as the last feature places them on a plane."""
     examples, subject = request.examples(), request.subject
-    feature = request.feature or list(subject.shapes())[-1]
-    lookup("feature", feature, subject.shapes())
+    feature = subject.find_any(request.feature)
 
     @jax.jit
     def of(pixels):
@@ -111,14 +111,15 @@ def draw_embedding(request: Request) -> Picture:
         return found.mean(axis=(1, 2)) if found.ndim == 4 else found.reshape(len(found), -1)
 
     parts = range(0, len(examples["image"]), BATCH)
-    rows = [np.asarray(of(examples["image"][i : i + BATCH])) for i in parts]
-    points = see.embed_tsne(np.concatenate(rows), perplexity=min(30, len(rows[0]) / 3))
+    rows = np.concatenate([np.asarray(of(examples["image"][i : i + BATCH])) for i in parts])
+    points = see.embed_tsne(rows, perplexity=min(30, len(rows) / 3))
     return see.plot_embedding(points, examples["label"], request.source().classes, feature)
 
 
 def draw_landscape(request: Request) -> Picture:
     """The loss of the data around the parameters, along two directions at random."""
-    examples, subject = jax.tree.map(jnp.asarray, request.examples()), request.subject
+    examples = jax.tree.map(jnp.asarray, request.examples(LOSS_OF))
+    subject = request.subject
     request.require_classes()
 
     def loss(params):
@@ -253,6 +254,8 @@ def _check(request: Request, kinds: Sequence[str], heat: Sequence[str]) -> None:
         request.pixels()
     if "landscape" in kinds:
         request.require_classes()
+    if "embedding" in kinds:
+        request.subject.find_any(request.feature)
     if OF_DATA & set(kinds):
         request.source()
     if OF_MAPS & {*kinds, *heat}:

@@ -39,8 +39,7 @@ class Request(NamedTuple):
         files = self.files
         if not files and (self.data is not None or is_run(self.subject.name)):
             source = self.source()
-            rows = np.linspace(0, len(source) - 1, min(SHOWN, len(source))).astype(int)
-            images = np.stack([source[int(i)]["image"] for i in rows])
+            images = np.stack([source[i]["image"] for i in _spread(len(source), SHOWN)])
         else:
             images = self.subject.read(files or photographs())
         return jnp.asarray(images, jnp.float32)
@@ -68,10 +67,10 @@ class Request(NamedTuple):
             )
         return source
 
-    def examples(self) -> dict[str, np.ndarray]:
-        """{"image": [n, h, w, c] float, "label": [n]} of the data, EXAMPLES at most."""
+    def examples(self, most: int | None = None) -> dict[str, np.ndarray]:
+        """{"image": uint8 [n, h, w, c], "label": [n]}, spread over the data, EXAMPLES at most."""
         source = self.source()
-        items = [source[i] for i in range(min(EXAMPLES, len(source)))]
+        items = [source[i] for i in _spread(len(source), most or EXAMPLES)]
         images = np.stack([item["image"] for item in items])
         return {"image": images, "label": np.array([item["label"] for item in items])}
 
@@ -108,3 +107,8 @@ class Request(NamedTuple):
         """What the program of the network says about a feature."""
         summary = summarize_model(self.subject.model, self.subject.image_shape)
         return next(found for found in summary.features if found.name == feature)
+
+
+def _spread(length: int, most: int) -> list[int]:
+    """Rows from the first to the last: data may come sorted by class."""
+    return np.linspace(0, length - 1, min(most, length)).astype(int).tolist()

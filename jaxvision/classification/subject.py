@@ -71,6 +71,15 @@ class Subject(NamedTuple):
             )
         return maps[-1] if feature is None else find_feature(feature, maps)
 
+    def find_any(self, feature: str | None) -> str:
+        """The feature of this name, or the last.
+
+        Raises:
+            ValueError: if there is none of this name.
+        """
+        names = list(self.shapes())
+        return names[-1] if feature is None else find_feature(feature, names)
+
     def first_kernel(self) -> Float[np.ndarray, "h w c n"]:
         """What the first layer weighs the pixels with; of a dense layer, the images it looks for.
 
@@ -80,11 +89,9 @@ class Subject(NamedTuple):
         h, w, c = self.image_shape
         image = jax.ShapeDtypeStruct((1, *self.image_shape), jnp.float32)
         params = flatten_dict(self.variables["params"], sep="/")
-        features = list(self.shapes())
-        if features:  # without any, the head is all that there is
-            below = parameters_below(self.model, self.variables, image, features[0])
-            params = {path: params[path] for path in below}
-        for path, kernel in params.items():
+        below = parameters_below(self.model, self.variables, image, next(iter(self.shapes())))
+        # Below the flattened pixels of a linear model there is nothing: then it is the head.
+        for path, kernel in ({path: params[path] for path in below} or params).items():
             if path.endswith("kernel") and kernel.shape[:-1] == (h * w * c,):
                 return np.asarray(kernel).reshape(h, w, c, -1)
             if path.endswith("kernel") and kernel.ndim == 4 and kernel.shape[2] == c:

@@ -2,6 +2,8 @@
 
 import shutil
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,6 +11,7 @@ from PIL import Image
 from jaxvision.classification.inspection import HEAT, KINDS
 from jaxvision.classification.request import Request
 from jaxvision.classification.subject import open_subject
+from jaxvision.models.linear import SoftmaxRegression
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,22 @@ def test_a_class_is_found_by_its_name(subject):
     np.testing.assert_array_equal(asked.classes(pixels), [7] * len(pixels))
     most_probable = Request(subject).classes(pixels)
     np.testing.assert_array_equal(most_probable, subject(pixels)[0].argmax(axis=1))
+
+
+def test_examples_are_spread_over_the_data(subject):
+    request = Request(subject)
+    found, source = request.examples(10), request.source()
+    assert len(found["label"]) == 10
+    np.testing.assert_array_equal(found["image"][-1], source[len(source) - 1]["image"])
+
+
+def test_a_linear_model_has_filters_and_no_maps(subject):
+    model = SoftmaxRegression(10)
+    variables = model.init(jax.random.key(0), jnp.zeros((1, 16, 16, 1)), train=False)
+    linear = subject._replace(model=model, variables=variables, name="linear")
+    assert linear.first_kernel().shape == (16, 16, 1, 10)
+    with pytest.raises(ValueError, match=r"`NETWORK` must have a feature .* linear has none"):
+        linear.find_map(None)
 
 
 def test_images_are_read_at_the_size_of_the_network(jaxvision, subject, tmp_path):
