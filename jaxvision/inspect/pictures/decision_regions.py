@@ -15,6 +15,7 @@ from matplotlib.colors import ListedColormap, to_rgb
 
 from jaxvision.hyperparameters import require_whole
 from jaxvision.inspect.picture import COLORS, Picture, house_style, shorten
+from jaxvision.inspect.pictures.labelled_points import check_points
 
 SIDE = 3.6  # inches
 PALE = 0.72  # how much white there is in a region's colour; points have it pure
@@ -61,7 +62,7 @@ def plot_decision_regions(
         "points": (points, labels),
         "test": test or (points, labels),
     }.items():
-        _check_points(name, where, what, classes)
+        check_points(name, where, what, classes)
     every = points if test is None else np.concatenate([points, test[0]])
     xs, ys = (_window(values, resolution) for values in every.T)
     grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2).astype(np.float32)
@@ -174,24 +175,4 @@ def _check(classifiers: Mapping, classes: Sequence[str], units: Mapping) -> None
         raise ValueError(
             f"`units` must have titles of `classifiers`, got {sorted(unknown)}, and these are "
             f"{list(classifiers)}."
-        )
-
-
-def _check_points(
-    name: str, points: np.ndarray, labels: np.ndarray, classes: Sequence[str]
-) -> None:
-    if not len(points) or not np.isfinite(points).all():
-        raise ValueError(
-            f"`{name}` must be at least one point, and finite, got {len(points)}"
-            + (", some of them not finite." if len(points) else ".")
-        )
-    if labels.shape != (len(points),):
-        raise ValueError(
-            f"`labels` of `{name}` must be one for each of the {len(points)} points, got shape "
-            f"{list(labels.shape)}."
-        )
-    if labels.min() < 0 or labels.max() >= len(classes):
-        raise ValueError(
-            f"`labels` of `{name}` must be indices of the {len(classes)} `classes`, got "
-            f"{labels.min()} to {labels.max()}: name every class."
         )

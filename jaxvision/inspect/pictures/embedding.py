@@ -19,6 +19,7 @@ from jaxtyping import Float, Integer, UInt8
 
 from jaxvision.hyperparameters import Scalar, require, require_whole
 from jaxvision.inspect.picture import COLORS, Picture, house_style, shorten, text_width
+from jaxvision.inspect.pictures.labelled_points import check_points
 
 MARKERS = "os^Dv"  # with the colours, one for each of 40 classes
 SIDE = 5.0  # inches
@@ -119,7 +120,7 @@ def plot_embedding(
         ValueError: if there are no points, one is not finite, a label is not an index of `classes`,
             there is not one for each point, or the thumbnails are not so many, in grey or RGB.
     """
-    _check_points(points, labels, classes)
+    check_points("points", points, labels, classes)
     if thumbnails is not None and (
         thumbnails.shape[-1] not in (1, 3) or len(thumbnails) != len(points)
     ):
@@ -201,23 +202,4 @@ def _check_features(features: np.ndarray, least: int) -> None:
         raise ValueError(
             f"`features` must be finite, got row {int(np.argmin(finite))} that is not: look for "
             "NaN in the network, or leave such rows out."
-        )
-
-
-def _check_points(points: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> None:
-    if not len(points) or not np.isfinite(points).all():
-        raise ValueError(
-            f"`points` must be at least one, and finite, got {len(points)}"
-            + (", some not finite" if len(points) else "")
-            + ": `embed_pca` and `embed_tsne` give such."
-        )
-    if labels.shape != (len(points),):
-        raise ValueError(
-            f"`labels` must be one for each of the {len(points)} `points`, got shape "
-            f"{list(labels.shape)}."
-        )
-    if labels.min() < 0 or labels.max() >= len(classes):
-        raise ValueError(
-            f"`labels` must be indices of the {len(classes)} `classes`, got {labels.min()} to "
-            f"{labels.max()}: name every class."
         )

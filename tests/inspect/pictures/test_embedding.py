@@ -112,11 +112,11 @@ def test_what_has_no_embedding_is_named(features):
 
 def test_what_cannot_be_drawn_is_named(features):
     points, labels = features[:, :2].astype(np.float64), np.arange(60) % 3
-    with pytest.raises(ValueError, match="`labels` must be indices of the 2 `classes`, got 0 to 2"):
+    with pytest.raises(ValueError, match=r"`labels` of .* indices of the 2 `classes`, got 0 to 2"):
         plot_embedding(points, labels, ["a", "b"])
-    with pytest.raises(ValueError, match=r"`labels` must be one for each of the 60 .* \[59\]"):
+    with pytest.raises(ValueError, match=r"`labels` of .* one for each of the 60 .* \[59\]"):
         plot_embedding(points, labels[1:], ["a", "b", "c"])
-    with pytest.raises(ValueError, match="`points` must be at least one, and finite, got 60, some"):
+    with pytest.raises(ValueError, match=r"`points` must be .* finite, got 60, some"):
         plot_embedding(points * np.nan, labels, ["a", "b", "c"])
     with pytest.raises(ValueError, match=r"`thumbnails` must be grey or RGB .* \[60, 4, 4, 2\]"):
         thumbnails = np.zeros((60, 4, 4, 2), np.uint8)
