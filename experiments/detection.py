@@ -42,8 +42,8 @@ class Config:
 
 
 SMOKE = Config(  # what tests/test_experiments.py runs
-    yolo=DetectConfig(model="yolo", scenes=16, epochs=1, batch_size=8, height=64),
-    faster_rcnn=DetectConfig(model="faster_rcnn", scenes=16, epochs=1, batch_size=8, height=64),
+    yolo=DetectConfig(model="yolo", scenes=24, epochs=2, batch_size=8, height=64),
+    faster_rcnn=DetectConfig(model="faster_rcnn", scenes=24, epochs=2, batch_size=8, height=64),
 )
 
 

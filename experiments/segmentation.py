@@ -47,7 +47,7 @@ class Config:
 
 
 SMOKE = Config(  # what tests/test_experiments.py runs
-    base=SegmentConfig(scenes=8, epochs=1, batch_size=4, image_size=64, width=4, depth=2),
+    base=SegmentConfig(scenes=16, epochs=2, batch_size=4, image_size=64, width=4, depth=2),
     losses=("cross_entropy", "cross_entropy_dice"),
 )
 

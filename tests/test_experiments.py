@@ -49,7 +49,7 @@ NAMES = sorted({path.stem for path in FOLDER.glob("*.py")} - NOT_EXPERIMENTS)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_smoke(name, tmp_path, monkeypatch):
+def test_smoke(name, tmp_path, monkeypatch, unchecked):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JAXVISION_CACHE", str(tmp_path / "cache"))
     if name in WITH_WEIGHTS:

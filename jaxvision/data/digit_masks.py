@@ -51,6 +51,6 @@ def digit_masks(
     test: int = 200,
     seed: int = 0,
 ) -> dict[str, DigitMasks]:
-    """So many scenes of each part; for the other arguments see `DigitScenes`."""
+    """Scenes for each part, as `scenes`; for the other arguments see `DigitScenes`."""
     made = scenes(size, channels, train=train, validation=validation, test=test, seed=seed)
     return {part: DigitMasks(source) for part, source in made.items()}

@@ -145,7 +145,9 @@ def scenes(
     most: int = 6,
     seed: int = 0,
 ) -> dict[str, DigitScenes]:
-    """So many scenes of each part; for the other arguments see `DigitScenes`."""
+    """Scenes for each part: of validation and test no more than `train`, so that a short trial is
+    one; for the other arguments see `DigitScenes`."""
+    validation, test = min(validation, train), min(test, train)
     return {
         part: DigitScenes(
             n, size, fewest=fewest, most=most, part=part, channels=channels, seed=seed

@@ -56,7 +56,8 @@ class Data:
     channels: Literal[1, 3] | None = None
     """Read images as grey (1) or colour (3). By default grey for scenes, colour otherwise."""
     scenes: int = 6000
-    """How many scenes to learn from; 200 are for validation, 500 for the test."""
+    """How many scenes to learn from; as many, but at most 200, are for validation, and at most 500
+    for the test."""
     max_boxes: int | None = None
     """Objects an image at most; by default as many as the fullest image has."""
     validation_fraction: float = 0.1
@@ -133,7 +134,7 @@ class DetectConfig(Record, Compute, Training, Augmentation, Detector, Data, Main
 
     def __post_init__(self):
         """Raises ValueError with every value that cannot be, all in one line."""
-        refuse_broken(self, self._rules())
+        refuse_broken(self, type(self)._rules)
 
     def _rules(self) -> Rules:
         """For each value: whether its rule is kept, and the rule."""

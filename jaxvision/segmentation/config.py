@@ -56,7 +56,8 @@ class Data:
     channels: Literal[1, 3] | None = None
     """Read images as grey (1) or colour (3). By default grey for scenes, colour otherwise."""
     scenes: int = 2000
-    """How many scenes to learn from; 100 are for validation, 200 for the test."""
+    """How many scenes to learn from; as many, but at most 100, are for validation, and at most 200
+    for the test."""
     validation_fraction: float = 0.1
     """The part held out to choose the best epoch, if the data have no validation part."""
     split_seed: int = 0
@@ -137,7 +138,7 @@ class SegmentConfig(Record, Compute, Training, Augmentation, Network, Data, Main
 
     def __post_init__(self):
         """Raises ValueError with every value that cannot be, all in one line."""
-        refuse_broken(self, self._rules())
+        refuse_broken(self, type(self)._rules)
 
     def _rules(self) -> Rules:
         """For each value: whether its rule is kept, and the rule."""

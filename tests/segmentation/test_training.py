@@ -50,7 +50,7 @@ def test_a_run_has_all_its_files(trained):
         assert 0 <= record["validation"]["pixel_accuracy"] <= 1
         assert record["train"].keys() == {"loss", "pixel_accuracy"}
     result = json.loads((trained.path / "result.json").read_text())
-    assert result["test"]["images"] == 200 and result["test"]["pixels"] == 200 * 64 * 64
+    assert result["test"]["images"] == 16 and result["test"]["pixels"] == 16 * 64 * 64
     assert json.loads((trained.path / "config.json").read_text())["task"] == "segmentation"
     assert "mIoU" in trained.output and "IoU" in trained.output and "background" in trained.output
 
