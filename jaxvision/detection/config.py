@@ -157,12 +157,23 @@ class DetectConfig(Record, Compute, Training, Augmentation, Detector, Data, Main
             name: (all(0 < x < math.inf for x in getattr(self, name)), "positive and finite")
             for name in ("anchor_sizes", "anchor_ratios")
         }
+        # The published networks are whole as they are: what is said of a backbone says nothing there.
+        built = self.model not in ("yolo_v1", "fast_yolo")
+        parts = {
+            name: (built or getattr(self, name) == default, f"left out: {self.model} is as published")
+            for name, default in (
+                ("backbone", DetectConfig.backbone),
+                ("pretrained", None),
+                ("stride", None),
+            )
+        }
         decay = self.average_decay
         return (
             lowest
             | ranges
             | sides
             | lengths
+            | parts
             | {
                 "learning_rate": (0 < self.learning_rate < math.inf, "positive and finite"),
                 "clip": (self.clip > 0, "positive"),

@@ -186,6 +186,16 @@ def test_the_last_map_of_a_stride_is_looked_at():
     assert find_map(make_backbone(DetectConfig(backbone="vgg16")), (96, 96, 3), 16) == "relu5_3"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("pretrained", "vgg16"), ("backbone", "vgg16"), ("stride", 8)]
+)
+@pytest.mark.parametrize("model", ["yolo_v1", "fast_yolo"])
+def test_a_published_network_has_no_backbone_of_its_own(model, name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be left out: {model} is as published"):
+        DetectConfig(model=model, **{name: value})
+    DetectConfig(model="yolo", **{name: value})
+
+
 def test_a_pyramid_has_a_level_for_each_stride_and_one_above():
     config = DetectConfig(model="faster_rcnn", pyramid=16)
     backbone = make_backbone(config)
