@@ -53,8 +53,8 @@ MAY_IMPORT = {
         "transfer",
     },
     "cli": {
-        *("classification", "detection", "inspect", "models", "ops", "restoration", "runs"),
-        *("segmentation", "style", "train"),
+        *("classification", "data", "detection", "inspect", "models", "ops", "restoration"),
+        *("runs", "segmentation", "style", "train"),
     },
     "__main__": {"cli"},
     "__init__": set(),

@@ -62,6 +62,7 @@ def with_traced(config: TrainConfig, hyperparameters: Any) -> SimpleNamespace:
 
 
 def fixed_axes(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    """Which axes change the program itself, so that each of their values needs its own."""
     return tuple(name for name in candidates[0] if name in FIXED)
 
 

@@ -8,7 +8,15 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from jaxvision.runs.config import Compute, Record, Rules, at_least, from_zero, refuse_broken
+from jaxvision.runs.config import (
+    BadImages,
+    Compute,
+    Record,
+    Rules,
+    at_least,
+    from_zero,
+    refuse_broken,
+)
 
 MAX_IMAGE_SIZE = 4096  # pixels a side
 
@@ -41,7 +49,7 @@ class Main:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Data:
+class Data(BadImages):
     """Which examples, and how they are read."""
 
     image_size: int | None = None
@@ -56,6 +64,8 @@ class Data:
     """Decides which examples are held out; apart from the seed, so that runs compare."""
     data_dir: Path | None = None
     """Where TensorFlow Datasets are. By default ~/tensorflow_datasets."""
+    allow_copies: bool = False
+    """Train on a folder that has an image in two of its parts, which is an error else."""
     feed: Literal["auto", "resident", "streaming"] = "auto"
     """Keep all pixels on the device, or read them when needed. auto: keep up to 2 GB."""
     workers: int = 0
@@ -128,7 +138,7 @@ class TrainConfig(Record, Compute, Training, Augmentation, Transfer, Data, Main)
 
     def __post_init__(self):
         """Raises ValueError with every value that cannot be, all in one line."""
-        refuse_broken(self, self._rules())
+        refuse_broken(self, type(self)._rules)
 
     def _rules(self) -> Rules:
         """For each value: whether its rule is kept, and the rule."""
@@ -140,7 +150,7 @@ class TrainConfig(Record, Compute, Training, Augmentation, Transfer, Data, Main)
         )
         strengths = from_zero(
             self,
-            **{"shift": 1, "zoom": 1, "rotation": math.inf, "shear": 90, "color": 1},
+            **{"shift": 1, "zoom": 1, "rotation": math.inf, "shear": 90, "color": 1, "max_bad": 1},
             **dict.fromkeys(("mixup", "cutmix", "checkpoint_seconds", "weight_decay"), math.inf),
         )
         decay, size = self.average_decay, self.image_size

@@ -36,6 +36,7 @@ Classes = Int[np.ndarray, " b"]
 
 
 def draw_filters(request: Request) -> Picture:
+    """The kernels of the first convolution."""
     return see.plot_filters(request.subject.first_kernel())
 
 
@@ -60,6 +61,7 @@ def draw_deconvolution(request: Request) -> Picture:
 
 
 def draw_field(request: Request) -> Picture:
+    """What part of the image a unit sees, and how much each pixel counts there."""
     feature = request.subject.find_map(request.feature)
     found = see.effective_receptive_field(request.subject, feature, request.pixels())
     return see.plot_effective_field(np.asarray(found), request.theory(feature))

@@ -62,7 +62,8 @@ def read_material(
     pretraining = load_pretraining(config) if config.pretrained is not None else None
     splits = setup.open_splits(config, note)
     _check_size(splits)
-    check_disjoint(splits._asdict())
+    if not config.allow_copies:
+        check_disjoint(splits._asdict())
     parts = [load_resident(part) for part in (splits.train, splits.validation)]
     data = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     folds = _folds(asked, config, data, len(parts[0]["label"]), splits.train.classes, note)

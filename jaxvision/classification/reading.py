@@ -27,6 +27,7 @@ class Read(NamedTuple):
     pretraining: Pretraining | None
     sight: Sight | None  # what the steps make of a batch, if it is not of images
     mesh: Mesh | None
+    left_out: tuple[str, ...]  # the images that cannot be read
 
 
 def read(config: TrainConfig, display: Display, stack: ExitStack) -> Read:
@@ -41,7 +42,9 @@ def read(config: TrainConfig, display: Display, stack: ExitStack) -> Read:
             pretraining = load_pretraining(config)
     with display.working(f"reading {config.data}"):
         mesh = mesh_of(config)
-        splits = setup.open_splits(config, display.note)
+        opened = setup.open_dataset(config, display.note)
+        splits = setup.split(config, opened.parts)
+        setup.check_copies(config, splits, display.note)
         body = find_body(config, pretraining, splits, jax.device_count())
         if body is None:
             feeds = setup.open_feeds(config, splits, mesh)
@@ -53,4 +56,4 @@ def read(config: TrainConfig, display: Display, stack: ExitStack) -> Read:
         stack.callback(feed.close)
     normalization = pretraining and pretraining.normalization
     normalization = normalization or setup.normalization_for(feeds.train, splits.train)
-    return Read(splits, feeds, normalization, pretraining, sight, mesh)
+    return Read(splits, feeds, normalization, pretraining, sight, mesh, opened.left_out)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,15 @@ def record_of(
     splits: Splits,
     normalization: Normalization,
     options: Mapping[str, Any] | None = None,
+    left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Configuration, data, normalisation, versions and device, as JSON; with the `options` of the
-    network that come with pretrained weights."""
+    network that come with pretrained weights, and the images that are left out."""
     values = dataclasses.asdict(config)
     del values["out"]  # a run is where it is, also after it was moved
     return {
         "config": {k: str(v) if isinstance(v, Path) else v for k, v in values.items()},
-        "data": _describe(splits),
+        "data": _describe(splits) | ({"left_out": list(left_out)} if left_out else {}),
         "normalization": normalization._asdict(),
         "options": dict(options or {}),
     } | environment()

@@ -94,6 +94,11 @@ class Request(NamedTuple):
             )
 
     def channels(self, feature: str) -> list[int]:
+        """Which channels of `feature` to show: the one that was asked for, or some of all.
+
+        Raises:
+            ValueError: if it has no such channel.
+        """
         width = self.subject.shapes()[feature][-1]
         if self.channel is None:
             return np.linspace(0, width - 1, min(CHANNELS, width)).astype(int).tolist()

@@ -105,7 +105,7 @@ def run_sweep(
 def resume_sweep(
     path: Path, console: Console | None = None, *, interruption: Interruption | None = None
 ) -> Path:
-    """Goes on with the sweep in `path`; `run_sweep` says the rest."""
+    """Goes on with the sweep in `path`, as `run_sweep`; raises ValueError if it is damaged."""
     record = _read_record(path)
     try:
         asked = Sweep(

@@ -52,7 +52,7 @@ def resume(path: Path, console: Console | None = None, **options: Any) -> Path:
 
 
 def _prepare(config: TrainConfig, display: Display, stack: ExitStack) -> Prepared:
-    splits, feeds, normalization, pretraining, sight, mesh = read(config, display, stack)
+    splits, feeds, normalization, pretraining, sight, mesh, left_out = read(config, display, stack)
     classes, image_shape = splits.train.classes, splits.train[0]["image"].shape
 
     def plan(normalization: Normalization) -> Plan:
@@ -72,7 +72,8 @@ def _prepare(config: TrainConfig, display: Display, stack: ExitStack) -> Prepare
             ),
         )
 
-    record = record_of(config, splits, normalization, pretraining and pretraining.options)
+    options = pretraining and pretraining.options
+    record = record_of(config, splits, normalization, options, left_out)
     return Prepared(record, plan)
 
 

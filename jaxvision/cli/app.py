@@ -9,12 +9,14 @@ from typing import Annotated
 
 import tyro
 
-from jaxvision.cli.commands import sweeper, trainer
+from jaxvision.cli.checking import check_options
+from jaxvision.cli.commands import command_of, sweeper, trainer
 from jaxvision.cli.filtering import filter_image
 from jaxvision.cli.inspecting import inspect
 from jaxvision.cli.painting import learn_style, style_or_apply
 from jaxvision.cli.tasks import DEFAULT, task_of
 from jaxvision.cli.using import evaluate, features, predict
+from jaxvision.cli.verifying import data_app
 from jaxvision.style import config as style_options
 
 DESCRIPTION = "A functional deep-learning toolkit for vision in JAX."
@@ -65,6 +67,7 @@ def make_app(
     for command in (learn_style, evaluate, predict, inspect, features, models, summary):
         app.command(command)
     app.command(filter_image, name="filter")
+    app.command(data_app, name="data", help="Look after the files of a data set.")
     return app
 
 
@@ -127,10 +130,14 @@ def main() -> int:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
+        task = task_of(arguments) if arguments[:1] == ["train"] else DEFAULT
+        command = command_of(arguments, task)
+        if command is not None and not {"-h", "--help", "--help-all"} & set(arguments):
+            check_options(command, arguments[1:])
         app = make_app(
             all_options=not {"-h", "--help"} & set(arguments),
             given=_named_options(arguments),
-            task=task_of(arguments) if arguments[:1] == ["train"] else DEFAULT,
+            task=task,
         )
         arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
         app.cli(args=arguments, prog="jaxvision", description=DESCRIPTION)
@@ -139,22 +146,31 @@ def main() -> int:
     except Exception as error:
         if debug:
             raise
-        if hasattr(error, "exit_code"):  # an InterruptedRunError, whose module needs no import here
-            code, text = error.exit_code, str(error)
-        elif isinstance(error, USAGE_ERRORS):
-            code, text = USAGE, str(error)
-        elif isinstance(error, ArithmeticError | OSError | MemoryError | RuntimeError):
-            code, text = FAILURE, str(error) or type(error).__name__
-        else:
-            code = FAILURE
-            text = f"{type(error).__name__}: {error} (a defect of jaxvision; --debug shows where)"
-        print(f"jaxvision: error: {' '.join(text.split())}", file=sys.stderr, flush=True)
+        code, line = explain(error)
+        print(f"jaxvision: error: {line}", file=sys.stderr, flush=True)
         if "jaxvision.train.processes" in sys.modules and not hasattr(error, "exit_code"):
             from jaxvision.train.processes import leave
 
             leave(code)
         return code
     return 0
+
+
+def explain(error: Exception) -> tuple[int, str]:
+    """The exit code and the line for an error that ends a command."""
+    code, text = FAILURE, str(error) or type(error).__name__
+    if hasattr(error, "exit_code"):  # an InterruptedRunError, whose module needs no import here
+        code = error.exit_code
+    elif isinstance(error, USAGE_ERRORS):
+        code = USAGE
+    elif isinstance(error, MemoryError) and "Choose" not in text:  # Python's or NumPy's own
+        text = (
+            f"the memory of this machine does not suffice ({text}). Choose smaller images or "
+            "batches: --size, --image-size, --batch-size"
+        )
+    elif not isinstance(error, ArithmeticError | OSError | MemoryError | RuntimeError):
+        text = f"{type(error).__name__}: {error} (a defect of jaxvision; --debug shows where)"
+    return code, " ".join(text.split())
 
 
 def _named_options(arguments: list[str]) -> frozenset[str]:

@@ -3,7 +3,8 @@
 All but the most important options are in a `group`, which is shown or not.
 """
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from inspect import Parameter, Signature, unwrap
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +13,10 @@ import tyro
 
 from jaxvision.classification import config as options
 from jaxvision.classification.sweep_config import Sweep
+from jaxvision.cli.checking import Command
 from jaxvision.cli.tasks import DEFAULT, TASKS
 from jaxvision.cli.training import sweep_or_resume, train_or_resume
+from jaxvision.style import config as style_options
 
 TRAIN = """Train {what}, test it, and keep everything in a run's directory.
 
@@ -27,6 +30,39 @@ Args:
         --out holds a run: never or must go on with it, or auto: if there is one.
     allow_changed: Settings in which the run may differ from what it began with.
 """
+
+# Options of `train` that are no settings.
+BESIDE = {
+    "task": str,
+    "config": Path | None,
+    "resume": str,
+    "allow_changed": tuple[str, ...],
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _NewSweep(Sweep):
+    """One that is not gone on with, and must say what to try."""
+
+    __post_init__ = Sweep.check
+
+
+def command_of(words: Sequence[str], task: str) -> Command | None:
+    """What the command line `words` may have, to check it; None for commands of few options."""
+    match list(words[:1]):
+        case ["train"]:
+            return Command((TASKS[task].config,), BESIDE, names=TASKS[task].names)
+        case ["sweep"]:
+            begun = any(word.partition("=")[0] == "--resume" for word in words)
+            parts = (options.TrainConfig, Sweep if begun else _NewSweep)
+            beside = {"config": Path | None, "resume": Path | None}
+            return Command(parts, beside, names=TASKS[DEFAULT].names)
+        case ["style"]:
+            parts = (style_options.Settings, style_options.Files, style_options.Network)
+            return Command(parts, {}, positional=True)
+        case ["learn-style"]:
+            return Command((style_options.Learning,), {}, positional=True)
+    return None
 
 
 def trainer(name: str, group: Any, given: frozenset[str]) -> Callable[..., None]:
@@ -46,19 +82,14 @@ def trainer(name: str, group: Any, given: frozenset[str]) -> Callable[..., None]
         chosen = TASKS[task]
         train_or_resume(chosen, chosen.config(**settings), given, config, resume, allow_changed)
 
-    plain = {
-        "task": (str, name),
-        "config": (Path | None, None),
-        "resume": (str, "never"),
-        "allow_changed": (tuple[str, ...], ()),
-    }
+    plain = {"task": name, "config": None, "resume": "never", "allow_changed": ()}
     keyword = Parameter.KEYWORD_ONLY
     train.__signature__ = Signature(
         [Parameter(name, keyword, annotation=kind) for name, kind in groups.items()]
-        + [Parameter(k, keyword, annotation=kind, default=v) for k, (kind, v) in plain.items()]
+        + [Parameter(k, keyword, annotation=BESIDE[k], default=v) for k, v in plain.items()]
     )
     # `unwrap`: annotations are looked up below what a checker of types may have put around it.
-    unwrap(train).__annotations__ = groups | {k: kind for k, (kind, _) in plain.items()}
+    unwrap(train).__annotations__ = groups | BESIDE
     others = ", ".join(name for name in groups if name != main)
     tasks = ", ".join(f"--task {other}" for other in TASKS if other != name)
     train.__doc__ = TRAIN.format(what=task.what, others=others, tasks=tasks, default=DEFAULT)

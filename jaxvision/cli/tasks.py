@@ -25,6 +25,7 @@ class Task(NamedTuple):
     what: str  # that is trained, for the help
     package: str  # with the modules training, record, trained, report and pictures
     trainer: str  # the name of what trains in `training`
+    names: dict[str, tuple[str, str]]  # of a setting: the module and constant of what it may be
 
     def module(self, name: str) -> ModuleType:
         """One of the package, imported now: JAX with it."""
@@ -37,6 +38,7 @@ class Task(NamedTuple):
         return self.module("training").follow_pretrained(config)
 
 
+OPTIMIZER = {"optimizer": ("jaxvision.runs.optimizer", "OPTIMIZERS")}
 TASKS = {
     "classification": Task(
         classification.TrainConfig,
@@ -44,6 +46,7 @@ TASKS = {
         "an image classifier",
         "jaxvision.classification",
         "train",
+        {"model": ("jaxvision.models", "MODELS")} | OPTIMIZER,
     ),
     "detection": Task(
         detection.DetectConfig,
@@ -51,6 +54,11 @@ TASKS = {
         "a detector of objects",
         "jaxvision.detection",
         "train_detector",
+        {
+            "model": ("jaxvision.detection.detectors", "DETECTORS"),
+            "backbone": ("jaxvision.detection.detectors", "BACKBONES"),
+        }
+        | OPTIMIZER,
     ),
     "segmentation": Task(
         segmentation.SegmentConfig,
@@ -58,6 +66,12 @@ TASKS = {
         "a network that says of every pixel what it belongs to",
         "jaxvision.segmentation",
         "train_segmenter",
+        {
+            "model": ("jaxvision.segmentation.networks", "NETWORKS"),
+            "backbone": ("jaxvision.models", "MODELS"),
+            "loss": ("jaxvision.segmentation.losses", "LOSSES"),
+        }
+        | OPTIMIZER,
     ),
     "denoising": Task(
         restoration.DenoiseConfig,
@@ -65,6 +79,7 @@ TASKS = {
         "a network that takes noise away",
         "jaxvision.restoration",
         "train_denoiser",
+        {"model": ("jaxvision.restoration.problem", "DENOISERS")} | OPTIMIZER,
     ),
     "super_resolution": Task(
         restoration.SuperResolveConfig,
@@ -72,6 +87,7 @@ TASKS = {
         "a network that makes pictures larger",
         "jaxvision.restoration",
         "train_super_resolver",
+        {"model": ("jaxvision.restoration.problem", "SUPER_RESOLVERS")} | OPTIMIZER,
     ),
 }
 DEFAULT = "classification"

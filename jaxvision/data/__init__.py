@@ -1,5 +1,6 @@
 """Files and data sets in, batches of arrays out."""
 
+from jaxvision.data.bad_images import leave_out_bad
 from jaxvision.data.batches import Feed, ResidentFeed, load_resident, open_feed
 from jaxvision.data.coco import COCOSource, open_coco
 from jaxvision.data.digit_masks import DigitMasks, digit_masks
@@ -19,6 +20,7 @@ from jaxvision.data.splits import Splits, complete_splits, stratified_split, tra
 from jaxvision.data.streaming import StreamingFeed
 from jaxvision.data.tfds import TfdsSource, open_tfds
 from jaxvision.data.tfds_objects import TfdsObjects, open_tfds_objects
+from jaxvision.data.verification import verify_data
 from jaxvision.data.views import Fitted, Images, Subset
 from jaxvision.data.voc import VOCSource, open_voc
 
@@ -60,6 +62,7 @@ __all__ = [
     "find_duplicates",
     "fit_image",
     "fit_to_canvas",
+    "leave_out_bad",
     "letterbox",
     "load_resident",
     "open_coco",
@@ -78,5 +81,6 @@ __all__ = [
     "stratified_folds",
     "stratified_split",
     "train_validation_test",
+    "verify_data",
     "without_copies",
 ]

@@ -21,9 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
-from jaxvision.data.images import FORMATS, ImageError
+from jaxvision.data.image_file import ImageError, open_image
 from jaxvision.data.objects import Objects
 
 SLACK = 1.0  # pixels
@@ -44,6 +43,8 @@ class Annotation(NamedTuple):
 
 
 class Reading(NamedTuple):
+    """The objects of an image, and what became of the annotations that are none."""
+
     objects: Objects  # their arrays are read-only: whoever reads the source shares them
     kept: list[int]  # which of the annotations they are
     remarks: list[str]  # a line for each box that was cut or left out
@@ -121,17 +122,9 @@ def image_size(file: Path | io.BytesIO, name: str) -> tuple[int, int]:
         FileNotFoundError: if there is no such file.
         ImageError: if it is no image; names it by `name`.
     """
-    try:
-        with Image.open(file, formats=FORMATS) as image:
-            width, height = image.size
-            turned = image.getexif().get(EXIF_ORIENTATION) in ON_THEIR_SIDE
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{name}: no such image file. Check the path.") from None
-    except Exception as error:  # which one depends on the damaged byte; see `images`
-        raise ImageError(
-            f"{name}: is damaged, or no image ({type(error).__name__}). Get a whole copy, or "
-            "remove it."
-        ) from error
+    with open_image(file, name) as image:
+        width, height = image.size
+        turned = image.getexif().get(EXIF_ORIENTATION) in ON_THEIR_SIDE
     return (width, height) if turned else (height, width)
 
 

@@ -174,7 +174,10 @@ class ResidentFeed:
 
         Args:
             arrays: "image" [n, h, w, c], and others [n, ...], as "label" [n].
-            batch_size, seed, mesh, times: as for `open_feed`.
+            batch_size: as for `open_feed`.
+            seed: as for `open_feed`.
+            mesh: as for `open_feed`.
+            times: as for `open_feed`.
             described_by: the source that they are from, to name an example by.
 
         Raises:

@@ -14,7 +14,7 @@ annotations is one without objects. Segmentation masks and keypoints are not rea
 """
 
 import json
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, SupportsIndex
 
 from jaxvision.data.annotations import Annotation, check_size, class_index, read_objects
@@ -81,7 +81,7 @@ class COCOSource:
             height, width = _size(file, entry)
             reading = read_objects(str(file), height, width, found[i])
             self._objects.append(reading.objects)
-            paths.append(folder / str(entry["file_name"]))
+            paths.append(folder / _file_name(file, entry))
             remarks += reading.remarks
         self.paths, self.remarks = tuple(paths), tuple(remarks)
         missing = [path for path in paths if not path.is_file()]
@@ -122,6 +122,10 @@ def open_coco(path: str | Path, channels: int = 3) -> dict[str, COCOSource]:
         valid/_annotations.coco.json                          valid/*.jpg
 
     They come back as "train", "validation" (val, valid) and "test", as many as there are.
+
+    Args:
+        path: the folder.
+        channels: that images are read with: 3 for RGB, 1 for grey.
 
     Raises:
         FileNotFoundError: if `path`, a folder of images or an image does not exist, or `path` has
@@ -230,6 +234,18 @@ def _box(where: str, bbox: Any) -> tuple[float, float, float, float]:
         )
     x, y, width, height = map(float, bbox)
     return x, y, x + width, y + height
+
+
+def _file_name(file: Path, entry: dict) -> str:
+    """A name below the folder: a file from elsewhere must not lead out of it."""
+    name = entry["file_name"]
+    parts = PureWindowsPath(name).parts if isinstance(name, str) else ("..",)  # both / and \
+    if ".." in parts or not name or PureWindowsPath(name).anchor:
+        raise ValueError(
+            f"{file}: image {entry['id']} must have a file_name below the folder of images, got "
+            f"{name!r}. Correct it, or move the image there."
+        )
+    return name
 
 
 def _size(file: Path, entry: dict) -> tuple[int, int]:

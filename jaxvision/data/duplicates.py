@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import UInt8
 
 from jaxvision.data.batches import SMALL_IMAGE_BYTES
 from jaxvision.data.sources import Source, describe_items, read_items
@@ -65,7 +66,7 @@ def content_hashes(source: Source) -> list[bytes]:
     """
 
     def hashes(indices: range) -> list[bytes]:
-        return [_hash(item["image"]) for item in read_items(source, indices)]
+        return [hash_pixels(item["image"]) for item in read_items(source, indices)]
 
     rows = range(len(source))
     chunks = [rows[i : i + ITEMS_AT_A_TIME] for i in rows[::ITEMS_AT_A_TIME]]
@@ -156,7 +157,8 @@ def without_copies(source: Source, *held_out: Source) -> Subset:
     return Subset(source, rows)
 
 
-def _hash(image: np.ndarray) -> bytes:
+def hash_pixels(image: UInt8[np.ndarray, "h w c"]) -> bytes:
+    """A hash of the shape and pixels of an image: the same for copies, and only for them."""
     digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=HASH_BYTES)
     digest.update(np.ascontiguousarray(image))
     return digest.digest()

@@ -15,7 +15,8 @@ from typing import SupportsIndex
 
 import numpy as np
 
-from jaxvision.data.images import ImageError, check_channels, read_image
+from jaxvision.data.image_file import numbered
+from jaxvision.data.images import check_channels, read_image
 from jaxvision.data.sources import Item
 
 EXTENSIONS = (
@@ -77,11 +78,8 @@ class FolderSource:
             ImageError: if the file cannot be read whole; names it, its index and its class.
         """
         label = int(self.labels[index])
-        try:
-            image = read_image(self.paths[index], self.channels)
-        except (ImageError, FileNotFoundError) as error:
-            raise ImageError(f"{error} (Item {index}, class {self.classes[label]!r}.)") from error
-        return {"image": image, "label": label}
+        with numbered(f"Item {index}, class {self.classes[label]!r}"):
+            return {"image": read_image(self.paths[index], self.channels), "label": label}
 
     def describe(self, i: int) -> str:
         return str(self.paths[i])
@@ -92,6 +90,10 @@ def open_folder(path: str | Path, channels: int = 3) -> dict[str, FolderSource]:
 
     It is split if its sub-folders are `train` and any of `val` (or `valid`, `validation`) and
     `test`, in any case; they come back as "train", "validation" and "test". Else all is "train".
+
+    Args:
+        path: the folder.
+        channels: that images are read with: 3 for RGB, 1 for grey.
 
     Raises:
         FileNotFoundError: if `path` does not exist.

@@ -1,12 +1,11 @@
 """The one door through which image files come in: what leaves it is uint8 [h, w, c], or an error.
 
-A file is opened if its *content* (its name does not matter) is one of `FORMATS`, its size is
-checked before a pixel is decoded, and it is decoded to its end: half an image is an error, not
-grey. Then:
+`jaxvision.data.image_file` opens it, if its content has an allowed format and it is not too large.
+It is decoded to its end: half an image is an error, not grey. Then:
 
     orientation   the EXIF tag is applied, so that up is up
     16 bits       v / 257, rounded: 65535 becomes 255. Pillow itself decodes 16-bit *colour* to
-                  v // 256, which is at most one level away
+                  v // 256, which is at most one level away, or two where it is transparent
     transparency  laid over white, whether it is an alpha channel or a transparent colour (of the
                   colours, Pillow sees only those of PNGs with 1 or 8 bits, or 16 bits of grey)
     palette, 1 bit, CMYK, YCbCr   converted to RGB or grey
@@ -23,14 +22,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageCms, ImageOps
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # Pillow's names
-MAX_PIXELS = 50_000_000
-
-Image.init()  # Pillow registers its formats on first use; here, where no second thread can be
-
-
-class ImageError(ValueError):
-    """An image cannot be used: the message names the file, what is wrong, and the remedy."""
+from jaxvision.data.image_file import MAX_PIXELS, ImageError, open_image
 
 
 def read_image(
@@ -39,7 +31,7 @@ def read_image(
     """Reads an image file; the module says what becomes of each kind. Safe in threads.
 
     Args:
-        path: a file of one of the `FORMATS`.
+        path: a file of one of `image_file.FORMATS`.
         channels: 3 for RGB, 1 for grey.
         max_pixels: the largest height times width to decode.
         to_srgb: whether to follow the file's colour profile; networks learn without, and a picture
@@ -50,17 +42,9 @@ def read_image(
         ImageError: if the file is no image, damaged, cut short, too large, or of a kind refused.
         ValueError: if `channels` or `max_pixels` is out of range.
     """
-    path = Path(path)
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such image file. Check the path.") from None
-    except OSError as error:
-        raise ImageError(
-            f"{path}: cannot be opened ({error.strerror}). Give a file that may be read."
-        ) from error
-    with file:
-        return _decode(file, str(path), channels, max_pixels, to_srgb)
+    check_channels(channels)
+    with open_image(path, str(path), max_pixels=max_pixels) as image:
+        return _to_uint8(image, str(path), channels, to_srgb)
 
 
 def decode_image(
@@ -72,7 +56,9 @@ def decode_image(
         ImageError: if the data are no image, damaged, cut short, too large, or of a kind refused.
         ValueError: if `channels` or `max_pixels` is out of range.
     """
-    return _decode(io.BytesIO(data), name, channels, max_pixels, to_srgb=False)
+    check_channels(channels)
+    with open_image(io.BytesIO(data), name, max_pixels=max_pixels) as image:
+        return _to_uint8(image, name, channels, to_srgb=False)
 
 
 def fit_image(
@@ -109,44 +95,6 @@ def check_channels(channels: int) -> None:
         raise ValueError(f"`channels` must be 1 (grey) or 3 (RGB), got {channels}.")
 
 
-def _decode(
-    file: io.BufferedIOBase, name: str, channels: int, max_pixels: int, to_srgb: bool
-) -> np.ndarray:
-    check_channels(channels)
-    ceiling = Image.MAX_IMAGE_PIXELS or max_pixels  # None: the user has lifted Pillow's own limit
-    if not 1 <= max_pixels <= ceiling:
-        raise ValueError(
-            f"`max_pixels` must be in [1, {ceiling}], Pillow's own limit, got {max_pixels}. "
-            "Shrink larger images first."
-        )
-    try:
-        with Image.open(file, formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > max_pixels:
-                raise ImageError(_too_large(name, f"{width} x {height} pixels", max_pixels))
-            return _to_uint8(image, name, channels, to_srgb)
-    except ImageError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        size = f"over {Image.MAX_IMAGE_PIXELS} pixels, Pillow's own limit"
-        raise ImageError(_too_large(name, size, max_pixels)) from error
-    except Image.UnidentifiedImageError as error:
-        file.seek(0)
-        start = file.read(12)
-        found = f"it begins with {start!r}" if start else "it is empty"
-        raise ImageError(
-            f"{name}: is damaged or in none of the formats {', '.join(FORMATS)}: {found}. "
-            "Convert it to PNG or JPEG, or remove it."
-        ) from error
-    # Which exception a damaged file ends in depends on the byte: OSError, SyntaxError, ValueError,
-    # struct.error, zlib.error, OverflowError, ... None of them may pass for anything else.
-    except Exception as error:
-        raise ImageError(
-            f"{name}: is damaged or cut short ({_one_line(error) or type(error).__name__}). "
-            "Get a whole copy, or remove it."
-        ) from error
-
-
 def _to_uint8(
     image: Image.Image, name: str, channels: int, to_srgb: bool
 ) -> UInt8[np.ndarray, "h w c"]:
@@ -164,6 +112,8 @@ def _to_uint8(
         grey = ((values + 128) // 257).astype(np.uint8)
         grey[values == image.info.get("transparency", -1)] = 255
         return np.repeat(_with_channel(grey), channels, axis=2)
+    if image.mode in ("YCbCr", "LAB"):  # the grey that Pillow takes from them is another
+        image = image.convert("RGB")
     profile = image.info.get("icc_profile") if to_srgb else None
     if profile and image.mode == "CMYK":
         image = _in_srgb(image, profile)
@@ -187,14 +137,3 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 def _with_channel(array: Shaped[np.ndarray, "h w *c"]) -> Shaped[np.ndarray, "h w c"]:
     return array.reshape(*array.shape[:2], -1)
-
-
-def _too_large(name: str, size: str, max_pixels: int) -> str:
-    return (
-        f"{name}: is too large ({size}; `max_pixels` is {max_pixels}). Shrink it, or raise "
-        "`max_pixels`."
-    )
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int32
-from PIL import Image
 
-from jaxvision.data.images import MAX_PIXELS, ImageError
+from jaxvision.data.image_file import MAX_PIXELS, ImageError, open_image
 
 FORMATS = ("PNG", "TIFF", "BMP")  # Pillow's names of those that change no value
 LARGEST = 65535
@@ -21,27 +20,13 @@ def read_mask(path: Path, max_pixels: int = MAX_PIXELS) -> Int32[np.ndarray, "h 
     """The values of a mask's pixels, from 0 to 65535. Safe in threads.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         ImageError: if the file is no image of one of the `FORMATS`, damaged, too large, or has
             colours in place of numbers.
     """
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > max_pixels:
-                raise ImageError(
-                    f"{path}: is too large ({image.width} x {image.height} pixels; at most "
-                    f"{max_pixels} are read). Shrink the image and its mask."
-                )
-            image.load()
-            mode, values = image.mode, np.asarray(image)
-    except ImageError:
-        raise
-    except (Image.UnidentifiedImageError, FileNotFoundError) as error:
-        raise ImageError(
-            f"{path}: is no mask in one of the formats {', '.join(FORMATS)}, which keep values as "
-            "they are. Save it as PNG."
-        ) from error
-    except Exception as error:  # whatever a damaged file ends in, see `jaxvision.data.images`
-        raise ImageError(f"{path}: is damaged or cut short. Get a whole copy.") from error
+    with open_image(path, str(path), FORMATS, max_pixels) as image:
+        image.load()
+        mode, values = image.mode, np.asarray(image)
     if mode in ("1", "L", "P", "I", "I;16", "I;16L", "I;16B"):
         if mode == "1":
             values = 255 * values.astype(np.int32)  # as where such a file is converted to grey

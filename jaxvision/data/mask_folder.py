@@ -17,14 +17,16 @@ All masks are read when the folder is opened, so that a value that is no class i
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, SupportsIndex
 
 import numpy as np
 
+from jaxvision.data.bad_images import without_bad
 from jaxvision.data.folder import EXTENSIONS, SPLITS
+from jaxvision.data.image_file import numbered
 from jaxvision.data.images import check_channels, read_image
 from jaxvision.data.mask_classes import classes_of
 from jaxvision.data.mask_file import LARGEST, read_mask
@@ -77,11 +79,12 @@ class MaskFolder:
         """Reads one pair.
 
         Raises:
-            ImageError: if a file cannot be read whole.
+            ImageError: if a file cannot be read whole; names it and the index.
             ValueError: if image and mask differ in size.
         """
         pair = self.pairs[index]
-        image, values = read_image(pair.image, self.channels), read_mask(pair.mask)
+        with numbered(f"Item {index}"):
+            image, values = read_image(pair.image, self.channels), read_mask(pair.mask)
         if image.shape[:2] != values.shape:
             raise ValueError(_sizes_differ(pair, image.shape[:2], values.shape))
         return {"image": image, "segmentation": self._index[values]}
@@ -90,11 +93,24 @@ class MaskFolder:
         return str(self.pairs[index].image)
 
 
-def open_masks(path: str | Path, channels: int = 3) -> dict[str, MaskFolder]:
+def open_masks(
+    path: str | Path,
+    channels: int = 3,
+    *,
+    max_bad: float | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> dict[str, MaskFolder]:
     """Opens a folder of images and masks, or of parts that are such folders.
 
     The parts `train`, `val` (or `valid`, `validation`) and `test` come back as "train",
     "validation" and "test"; without parts all is "train".
+
+    Args:
+        path: the folder.
+        channels: of the images: 1 for grey, 3 for colour.
+        max_bad: leave out pairs that cannot be read, if they are no larger a part of all than this
+            (`bad_images`); None: such a pair is an error.
+        note: is told what is left out.
 
     Raises:
         FileNotFoundError: if `path` or a folder in it does not exist.
@@ -110,6 +126,13 @@ def open_masks(path: str | Path, channels: int = 3) -> dict[str, MaskFolder]:
             f"{root}: no such folder. Give one with the folders {IMAGES[1]} and {MASKS[3]}."
         )
     pairs = {part: _pairs(folder) for part, folder in _parts(root).items()}
+    if max_bad is not None:
+        unread = {
+            part: MaskFolder(some, (), {}, [(0, 0)] * len(some), channels)
+            for part, some in pairs.items()
+        }
+        left, _ = without_bad(unread, _some_pairs, max_bad, note)
+        pairs = {part: list(source.pairs) for part, source in left.items()}
     sizes, values = {}, {}
     for part, some in pairs.items():
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -121,6 +144,11 @@ def open_masks(path: str | Path, channels: int = 3) -> dict[str, MaskFolder]:
         part: MaskFolder(some, classes, index_of, sizes[part], channels)
         for part, some in pairs.items()
     }
+
+
+def _some_pairs(source: MaskFolder, rows: list[int]) -> MaskFolder:
+    pairs = [source.pairs[row] for row in rows]
+    return MaskFolder(pairs, (), {}, [(0, 0)] * len(pairs), source.channels)
 
 
 def _parts(root: Path) -> dict[str, Path]:

@@ -12,6 +12,8 @@ NOT_COUNTED = -1  # in a segmentation: a pixel of no class, neither learned nor 
 
 
 class MaskedItem(TypedDict):
+    """An image, and the class of each of its pixels."""
+
     image: UInt8[np.ndarray, "h w c"]
     segmentation: Int32[np.ndarray, "h w"]  # indices into the source's `classes`, or NOT_COUNTED
 

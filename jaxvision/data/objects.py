@@ -22,6 +22,8 @@ class Objects(NamedTuple):
 
 
 class AnnotatedItem(TypedDict):
+    """An image, and what is in it."""
+
     image: UInt8[np.ndarray, "h w c"]
     objects: Objects
 

@@ -9,7 +9,11 @@ from jaxtyping import Bool, Int
 
 
 def steps_of(examples: int, batch_size: int) -> int:
-    """Batches an epoch, the short last one included."""
+    """Batches an epoch, the short last one included.
+
+    >>> steps_of(examples=1000, batch_size=64)
+    16
+    """
     return -(-examples // batch_size)
 
 

@@ -19,6 +19,8 @@ from jaxvision.data.objects import AnnotatedSource, Objects
 
 
 class PaddedItem(TypedDict):
+    """An image with as many rows of boxes as every other; `box_mask` says which are any."""
+
     image: UInt8[np.ndarray, "h w c"]
     boxes: Float32[np.ndarray, "most 4"]
     box_mask: Bool[np.ndarray, " most"]

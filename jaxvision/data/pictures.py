@@ -17,7 +17,7 @@ of channels has them converted, as by every reader (`jaxvision.data.images`). A 
 channels are equal everywhere is grey, whatever it is saved as.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol, SupportsIndex, TypedDict, runtime_checkable
@@ -25,7 +25,9 @@ from typing import Any, Protocol, SupportsIndex, TypedDict, runtime_checkable
 import numpy as np
 from jaxtyping import UInt8
 
+from jaxvision.data.bad_images import without_bad
 from jaxvision.data.folder import EXTENSIONS, SPLITS
+from jaxvision.data.image_file import numbered
 from jaxvision.data.images import ImageError, check_channels, read_image
 from jaxvision.data.scenes import DigitScenes
 from jaxvision.data.splits import check_seed
@@ -39,6 +41,8 @@ SCENES = {"train": 400, "validation": 20, "test": 50}
 
 
 class Picture(TypedDict):
+    """An image and nothing else: it is its own target."""
+
     image: UInt8[np.ndarray, "h w c"]
 
 
@@ -88,9 +92,8 @@ class PictureFiles:
                 the other way round.
         """
         path = self.paths[index]
-        if self._convert:
-            return {"image": read_image(path, self.channels)}
-        image = _as_it_is(path)
+        with numbered(f"Item {index}"):
+            image = read_image(path, self.channels) if self._convert else _as_it_is(path)
         if image.shape[2] != self.channels:
             kinds = {1: "grey", 3: "in colour"}
             raise ImageError(
@@ -150,6 +153,8 @@ def open_pictures(
     *,
     validation_fraction: int | float | None = 0.1,
     split_seed: int = 0,
+    max_bad: float | None = None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> dict[str, PictureSource]:
     """Opens pictures by name; the module says which there are.
 
@@ -159,6 +164,9 @@ def open_pictures(
         validation_fraction: of a folder without parts, or with no validation among them: the part
             of its training pictures that is held out for it; None: nothing.
         split_seed: decides which.
+        max_bad: of a folder: leave out pictures that cannot be read, if they are no larger a part
+            of all than this (`bad_images`); None: such a picture is an error when it is read.
+        note: is told what is left out.
 
     Returns:
         "train" and "validation"; and "test", where there is one. A folder with a single picture has
@@ -182,6 +190,10 @@ def open_pictures(
             part: DigitScenes(n, part=part, channels=channels or 1) for part, n in SCENES.items()
         }
     parts = find_pictures(Path(path))
+    if max_bad is not None:
+        unread = {part: PictureFiles(files, 3) for part, files in parts.items()}
+        left, _ = without_bad(unread, _some_files, max_bad, note)
+        parts = {part: list(source.paths) for part, source in left.items()}
     if validation_fraction is not None:
         if "train" not in parts:
             raise ValueError(f"{path}: has the parts {', '.join(parts)}, and none to train on.")
@@ -244,6 +256,10 @@ def _as_it_is(path: Path) -> UInt8[np.ndarray, "h w c"]:
     image = read_image(path, 3)
     grey = image[:, :, :1]
     return grey if np.array_equal(np.broadcast_to(grey, image.shape), image) else image
+
+
+def _some_files(source: PictureFiles, rows: list[int]) -> PictureFiles:
+    return PictureFiles([source.paths[row] for row in rows], source.channels)
 
 
 def _hold_out(paths: list[Path], fraction: int | float, seed: int) -> tuple[list[Path], list[Path]]:

@@ -22,6 +22,8 @@ FINE = 4  # pixels of a picture for each of a digit's, on each side
 
 
 class Digit(NamedTuple):
+    """A digit and where it lies."""
+
     label: int
     top: int  # where its cover begins
     left: int

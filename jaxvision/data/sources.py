@@ -13,6 +13,8 @@ from jaxvision.names import lookup
 
 
 class Item(TypedDict):
+    """An image and its class."""
+
     image: UInt8[np.ndarray, "h w c"]
     label: int  # an index into the source's `classes`
 

@@ -48,8 +48,10 @@ class StreamingFeed:
     ):
         """Args:
             source: the examples; with workers, something that can be pickled.
-            batch_size, seed, mesh: as for `open_feed`. Of several processes, each reads the
-                examples of its own devices only.
+            batch_size: as for `open_feed`.
+            seed: as for `open_feed`.
+            mesh: as for `open_feed`. Of several processes, each reads the examples of its own
+                devices only.
             threads: that read ahead, up to four batches; with workers, in each of them.
             workers: processes to read in; 0 to read in this one.
 

@@ -101,6 +101,7 @@ def _how_to_prepare(name: str, data_dir: str | Path | None) -> str:
 
 
 def read_features(record: bytes) -> Any:
+    """The features of one record, as the protocol buffer that TFDS writes."""
     from tensorflow_datasets.proto import tf_example_pb2
 
     return tf_example_pb2.Example.FromString(record).features.feature

@@ -22,7 +22,7 @@ actions and segmentations are not read.
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import SupportsIndex
 
 import numpy as np
@@ -126,6 +126,11 @@ def open_voc(
     They are as many as there are files. If neither train.txt nor val.txt is there, trainval.txt is
     "train"; beside both it has nothing new, and is not read.
 
+    Args:
+        path: the folder.
+        classes: their names in order; by default those of the files, sorted, as `VOCSource` has it.
+        channels: that images are read with: 3 for RGB, 1 for grey.
+
     Raises:
         FileNotFoundError: if a file is missing, or there is none of these splits.
         ValueError: if trainval.txt has one of its halves beside it; and as `VOCSource`.
@@ -194,6 +199,12 @@ def _names_in(file: Path) -> list[str]:
     if not names or twice is not None:
         fault = "is empty" if not names else f"has {twice!r} twice"
         raise ValueError(f"{file}: {fault}. It must name each annotation of the split once.")
+    outside = next((name for name in names if PureWindowsPath(name).name != name), None)
+    if outside is not None:
+        raise ValueError(
+            f"{file}: must have names of files in Annotations, without a folder, got {outside!r}. "
+            "Correct it, or move the annotation there."
+        )
     return names
 
 

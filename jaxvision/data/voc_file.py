@@ -23,6 +23,8 @@ EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
 class VOCObject(NamedTuple):
+    """An <object> of the file."""
+
     name: str  # of it in the file, for a message: "object 1" is the first
     class_name: str
     written: str  # the box as the file has it
@@ -32,6 +34,8 @@ class VOCObject(NamedTuple):
 
 
 class VOCFile(NamedTuple):
+    """What an annotation says."""
+
     path: Path
     objects: list[VOCObject]
     size: tuple[int, int] | None  # height and width; None where <size> is missing or 0 x 0

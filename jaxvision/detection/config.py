@@ -8,7 +8,15 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from jaxvision.runs.config import Compute, Record, Rules, at_least, from_zero, refuse_broken
+from jaxvision.runs.config import (
+    BadImages,
+    Compute,
+    Record,
+    Rules,
+    at_least,
+    from_zero,
+    refuse_broken,
+)
 
 MAX_SIDE = 4096  # pixels
 
@@ -45,7 +53,7 @@ class Main:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Data:
+class Data(BadImages):
     """Which images, and how they are read."""
 
     height: int | None = None
@@ -146,7 +154,7 @@ class DetectConfig(Record, Compute, Training, Augmentation, Detector, Data, Main
         )
         ranges = from_zero(
             self,
-            **dict.fromkeys(("shift", "zoom", "crop", "color"), 1),
+            **dict.fromkeys(("shift", "zoom", "crop", "color", "max_bad"), 1),
             **dict.fromkeys(("checkpoint_seconds", "weight_decay"), math.inf),
         )
         sides = {

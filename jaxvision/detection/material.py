@@ -9,6 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
+from jaxvision.data.bad_images import without_bad
 from jaxvision.data.batches import Feed, load_resident, open_feed
 from jaxvision.data.coco import open_coco
 from jaxvision.data.letterbox import Letterboxed
@@ -46,11 +47,12 @@ class Material(NamedTuple):
 
 
 def open_parts(config: DetectConfig, note: Callable[[str], None] = lambda text: None) -> Parts:
-    """The three parts of the data; `note` is told what the readers remark.
+    """The three parts of the data; `note` is told what the readers remark, and what is left out.
 
     Without a validation part one is held out; without a test part there is none.
 
     Raises:
+        ImageError: if more images are bad than `max_bad` allows.
         ValueError: if the data are unknown, or not as their kind must be.
         FileNotFoundError: if they are not there.
     """
@@ -58,6 +60,8 @@ def open_parts(config: DetectConfig, note: Callable[[str], None] = lambda text: 
     remarks = [remark for part in found.values() for remark in getattr(part, "remarks", ())]
     if remarks:
         note(f"{len(remarks)} boxes were not as they should be, as: {remarks[0]}")
+    if config.on_bad_image == "skip":
+        found, _ = without_bad(found, Part, config.max_bad, note)
     if "train" not in found:
         raise ValueError(f"{config.data}: has the parts {', '.join(found)}, and none to train on.")
     train, validation = found["train"], found.get("validation")

@@ -72,7 +72,8 @@ def targets_of(batch: Batch, rows: int, columns: int) -> Targets:
 
     Args:
         batch: "image" [b, h, w, c], "boxes" [b, m, 4], "box_mask" [b, m] and "label" [b, m].
-        rows, columns: of the grid.
+        rows: of the grid.
+        columns: of the grid.
     """
     _, height, width, _ = batch["image"].shape
     left, top, right, bottom = jnp.moveaxis(batch["boxes"], -1, 0)

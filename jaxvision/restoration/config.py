@@ -10,7 +10,15 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from jaxvision.runs.config import Compute, Record, Rules, at_least, from_zero, refuse_broken
+from jaxvision.runs.config import (
+    BadImages,
+    Compute,
+    Record,
+    Rules,
+    at_least,
+    from_zero,
+    refuse_broken,
+)
 
 MAX_PATCH = 1024  # pixels
 NOISES = ("gaussian", "poisson", "salt_and_pepper")
@@ -84,7 +92,7 @@ class SuperResolution(Common):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Data:
+class Data(BadImages):
     """Which pictures, and what is cut out of them."""
 
     patch: int = 40
@@ -158,7 +166,7 @@ class _Restoration(Record, Compute, Training, Augmentation, Data):
 
     def __post_init__(self):
         """Raises ValueError with every value that cannot be, all in one line."""
-        refuse_broken(self, self._rules())
+        refuse_broken(self, type(self)._rules)
 
     def _rules(self) -> Rules:
         """For each value: whether its rule is kept, and the rule."""
@@ -168,7 +176,8 @@ class _Restoration(Record, Compute, Training, Augmentation, Data):
             **{"split_seed": 0, "workers": 0, "patience": 1, "patches": 1},
             **{"processes": 1, "process_id": 0},
         )
-        ranges = from_zero(self, **dict.fromkeys(("checkpoint_seconds", "weight_decay"), math.inf))
+        unbounded = dict.fromkeys(("checkpoint_seconds", "weight_decay"), math.inf)
+        ranges = from_zero(self, **unbounded, max_bad=1)
         decay = self.average_decay
         return (
             lowest

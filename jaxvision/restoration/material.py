@@ -31,10 +31,13 @@ class Material(NamedTuple):
     validation: Feed
 
 
-def open_parts(config: DenoiseConfig | SuperResolveConfig) -> Parts:
-    """The three parts of the data.
+def open_parts(
+    config: DenoiseConfig | SuperResolveConfig, note: Callable[[str], None] = lambda text: None
+) -> Parts:
+    """The three parts of the data; `note` is told what is left out.
 
     Raises:
+        ImageError: if more pictures are bad than `max_bad` allows.
         ValueError: if the data are unknown, have no pictures for validation, or those of the test
             are grey and those of the training in colour, or the other way round.
         FileNotFoundError: if they are not there.
@@ -44,6 +47,8 @@ def open_parts(config: DenoiseConfig | SuperResolveConfig) -> Parts:
         config.channels,
         validation_fraction=config.validation_fraction,
         split_seed=config.split_seed,
+        max_bad=config.max_bad if config.on_bad_image == "skip" else None,
+        note=note,
     )
     if "validation" not in found:
         raise ValueError(

@@ -69,7 +69,7 @@ def _prepare(
 ) -> Prepared:
     problem, mesh = make_problem(config), mesh_of(config)
     with display.working(f"reading {config.data}"):
-        parts = open_parts(config)
+        parts = open_parts(config, display.note)
         material = read_material(config, problem, parts, mesh, display.note)
         if parts.test is not None:  # what cannot be measured is refused before, and not after
             report.check_pictures(Degraded(parts.test, problem))

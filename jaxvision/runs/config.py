@@ -1,9 +1,23 @@
 """What can be set for any run, whatever is learned in it, and how a setting is refused."""
 
+import copy
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
+from jaxvision.runs.setting_types import describe, hints_of, is_a
+
 Rules = dict[str, tuple[bool, str]]  # for each setting, whether its rule is kept, and the rule
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BadImages:
+    """What becomes of images that cannot be read."""
+
+    on_bad_image: Literal["error", "skip"] = "error"
+    """An image that cannot be read ends the run; or all are read before, and such are left out."""
+    max_bad: float = 0.01
+    """skip: the part of all images that may be left out; if more are bad, the run ends."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,14 +61,27 @@ class Record:
 FREE = (
     *("out", "data_dir", "workers", "mesh", "coordinator", "processes", "process_id"),
     *("compilation_cache", "checkpoint_seconds", "keep", "tensorboard", "profile", "max_skipped"),
+    *("on_bad_image", "max_bad", "allow_copies"),  # the data are compared by themselves
 )
 
 
-def refuse_broken(config: Any, rules: Rules) -> None:
-    """Raises ValueError with every value that cannot be, all in one line."""
-    broken = [
-        f"`{name}` must be {rule}, got {getattr(config, name)}"
-        for name, (kept, rule) in rules.items()
+def refuse_broken(config: Any, rules: Callable[[Any], Rules]) -> None:
+    """Raises ValueError with every value that cannot be, all in one line.
+
+    Args:
+        config: a frozen dataclass with a default for each field.
+        rules: those of its class. They are only asked about values of the right type, and where one
+            is not, with its default in its place.
+    """
+    broken, sound = [], copy.copy(config)
+    for name, hint in hints_of(type(config)).items():
+        value = getattr(config, name)
+        if not is_a(value, hint):
+            broken.append(f"`{name}` must be {describe(hint)}, got {value!r}")
+            object.__setattr__(sound, name, type(config).__dataclass_fields__[name].default)
+    broken += [
+        f"`{name}` must be {rule}, got {getattr(sound, name)}"
+        for name, (kept, rule) in rules(sound).items()
         if not kept
     ]
     if broken:

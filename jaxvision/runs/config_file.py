@@ -6,13 +6,22 @@
 Everything that is wrong in it comes in one message.
 """
 
-import difflib
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple
+
+from jaxvision.names import nearest
+from jaxvision.runs.setting_types import describe, from_file, hints_of, is_a
+
+
+class Loaded(NamedTuple):
+    """What a file sets, and what is wrong with it."""
+
+    values: dict[str, Any]  # of the right names and types
+    problems: list[str]  # with all others
 
 
 def read_settings(path: Path, config: Callable[..., Any]) -> dict[str, Any]:
@@ -23,20 +32,7 @@ def read_settings(path: Path, config: Callable[..., Any]) -> dict[str, Any]:
         ValueError: if it is no JSON or TOML; or with every name that is unknown and every value of
             the wrong type or out of its range.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is no file: `--config` takes settings in JSON or TOML")
-    settings = _read(path)
-    hints = get_type_hints(config)
-    problems, values = [], {}
-    for name, value in settings.items():
-        if name not in hints:
-            near = difflib.get_close_matches(name, hints, n=1, cutoff=0.5)
-            meant = f" (did you mean `{near[0]}`?)" if near else ""
-            problems.append(f"`{name}` is unknown{meant}")
-        elif not _is_a(value, hints[name]):
-            problems.append(f"`{name}` must be {_describe(hints[name])}, got {value!r}")
-        else:
-            values[name] = _as_a(value, hints[name])
+    values, problems = load_settings(path, config)
     try:
         config(**values)
     except ValueError as error:
@@ -46,12 +42,50 @@ def read_settings(path: Path, config: Callable[..., Any]) -> dict[str, Any]:
     return values
 
 
+def load_settings(path: Path, config: Callable[..., Any]) -> Loaded:
+    """Likewise, with what is wrong in names and types beside them instead of raised.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no JSON or TOML.
+    """
+    hints = hints_of(config)
+    problems, values = [], {}
+    for name, value in _read(path).items():
+        if name not in hints:
+            near = nearest(name, hints)
+            meant = f" (did you mean `{near}`?)" if near else ""
+            problems.append(f"`{_short(name)[1:-1]}` is unknown{meant}")
+            continue
+        read = from_file(value, hints[name])
+        if is_a(read, hints[name]):
+            values[name] = read
+        else:
+            remedy = ": leave out the quotes" if _is_quoted(value, hints[name]) else ""
+            rule = describe(hints[name])
+            problems.append(f"`{name}` must be {rule}, got {_short(value)}{remedy}")
+    return Loaded(values, problems)
+
+
 def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is no file: `--config` takes settings in JSON or TOML")
+    kind = path.suffix[1:].upper()
+    if kind not in ("JSON", "TOML"):
+        raise ValueError(
+            f"{path} must be named .json or .toml, by what it is written in, got "
+            f"{path.suffix or 'no suffix'}: write the settings in one of these"
+        )
     try:
-        text = path.read_text()
-        settings = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (ValueError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as {path.suffix[1:].upper()}: {error}") from None
+        text = path.read_text("utf-8")
+        if kind == "TOML":
+            settings = tomllib.loads(text)
+        else:
+            settings = json.loads(text, object_pairs_hook=_each_name_once)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{path} cannot be read as {kind}: {_short(str(error))[1:-1]}. Correct it there."
+        ) from None
     if isinstance(settings, dict) and isinstance(settings.get("config"), dict):
         settings = settings["config"]  # a run's own record
     if not isinstance(settings, dict):
@@ -59,34 +93,24 @@ def _read(path: Path) -> dict[str, Any]:
     return settings
 
 
-def _is_a(value: Any, hint: Any) -> bool:
-    options = get_args(hint)
-    if get_origin(hint) is Literal:
-        return any(value == option and type(value) is type(option) for option in options)
-    if get_origin(hint) is tuple:  # of any length: its type, and an ellipsis
-        return type(value) is list and all(_is_a(each, options[0]) for each in value)
-    if options:  # a union
-        return any(_is_a(value, option) for option in options)
-    if hint is float:
-        return type(value) in (int, float) and value == value
-    return type(value) is {Path: str}.get(hint, hint)
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """As TOML has it: of two values JSON would take the last, and say nothing."""
+    twice = sorted(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
+    if twice:
+        raise ValueError(f"{', '.join(f'`{name}`' for name in twice)} is set twice")
+    return dict(pairs)
 
 
-def _as_a(value: Any, hint: Any) -> Any:
-    """What JSON and TOML have no form of: paths and tuples."""
-    if get_origin(hint) is tuple:
-        return tuple(map(get_args(hint)[0], value))
-    is_path = hint is Path or Path in get_args(hint)
-    return Path(value) if is_path and value is not None else value
+def _is_quoted(value: Any, hint: Any) -> bool:
+    """Whether it is the text of a number or of true or false, where one of these is wanted."""
+    if not isinstance(value, str):
+        return False
+    try:
+        return is_a(json.loads(value), hint)
+    except (ValueError, RecursionError):
+        return False
 
 
-def _describe(hint: Any) -> str:
-    options = get_args(hint)
-    if get_origin(hint) is Literal:
-        return " or ".join(map(repr, options))
-    if get_origin(hint) is tuple:
-        return f"a list, each of it {_describe(options[0])}"
-    if options:
-        return " or ".join(_describe(option) for option in options)
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
-    return (words | {Path: "a path in quotes", NoneType: "null"})[hint]
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."

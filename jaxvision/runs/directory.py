@@ -12,7 +12,17 @@ from jaxvision.train.processes import agree, is_first, several
 
 
 def find_run(path: Path | None, resume: str) -> bool:
-    """Whether to go on with the run in `path`."""
+    """Whether to go on with the run in `path`.
+
+    Args:
+        path: the directory; None if none was named.
+        resume: "never", "auto" or "must", as --resume has it.
+
+    Raises:
+        ValueError: if no directory was named and one is needed to know which run is meant.
+        FileNotFoundError: if there must be a run, and there is none.
+        FileExistsError: if there is something, and it is not to be gone on with.
+    """
     lookup("resume", resume, dict.fromkeys(("never", "auto", "must")))
     if path is None and several():
         raise ValueError("`out` must be given to a run of several processes: which is it?")

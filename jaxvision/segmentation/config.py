@@ -8,7 +8,15 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from jaxvision.runs.config import Compute, Record, Rules, at_least, from_zero, refuse_broken
+from jaxvision.runs.config import (
+    BadImages,
+    Compute,
+    Record,
+    Rules,
+    at_least,
+    from_zero,
+    refuse_broken,
+)
 
 MAX_SIDE = 4096  # pixels
 WEIGHTED = ("cross_entropy", "cross_entropy_dice")  # losses that know weights of pixels
@@ -47,7 +55,7 @@ class Main:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Data:
+class Data(BadImages):
     """Which images, and how they are read."""
 
     image_size: int | None = None
@@ -150,7 +158,7 @@ class SegmentConfig(Record, Compute, Training, Augmentation, Network, Data, Main
         )
         ranges = from_zero(
             self,
-            **dict.fromkeys(("shift", "zoom", "color"), 1),
+            **dict.fromkeys(("shift", "zoom", "color", "max_bad"), 1),
             **dict.fromkeys(
                 ("checkpoint_seconds", "weight_decay", "rotation", "elastic"), math.inf
             ),

@@ -45,7 +45,7 @@ class Material(NamedTuple):
 
 
 def open_parts(config: SegmentConfig, note: Callable[[str], None] = lambda text: None) -> Parts:
-    """The three parts of the data; `note` is told if validation is held out.
+    """The three parts of the data; `note` is told what is left out, and what is held out.
 
     Without a validation part one is held out; without a test part there is none.
 
@@ -53,7 +53,7 @@ def open_parts(config: SegmentConfig, note: Callable[[str], None] = lambda text:
         ValueError: if the data are unknown, or not as their kind must be.
         FileNotFoundError: if they are not there.
     """
-    found = open_masked(config.data, config)
+    found = open_masked(config.data, config, note)
     train, validation = found["train"], found.get("validation")
     if validation is None:
         train, validation = hold_out_masks(train, config.validation_fraction, config.split_seed)
@@ -61,7 +61,9 @@ def open_parts(config: SegmentConfig, note: Callable[[str], None] = lambda text:
     return Parts(train, validation, found.get("test"))
 
 
-def open_masked(data: str, config: SegmentConfig) -> dict[str, MaskedSource]:
+def open_masked(
+    data: str, config: SegmentConfig, note: Callable[[str], None] = lambda text: None
+) -> dict[str, MaskedSource]:
     """Opens images with masks by their name: scenes, or masks:PATH.
 
     Raises:
@@ -74,7 +76,8 @@ def open_masked(data: str, config: SegmentConfig) -> dict[str, MaskedSource]:
     if kind == "scenes":
         size = config.image_size or SCENE
         return dict(digit_masks(size, config.channels or 1, train=config.scenes))
-    return dict(open_masks(Path(name), config.channels or 3))
+    max_bad = config.max_bad if config.on_bad_image == "skip" else None
+    return dict(open_masks(Path(name), config.channels or 3, max_bad=max_bad, note=note))
 
 
 def canvas_for(part: MaskedSource, config: SegmentConfig, segmenter: Segmenter) -> Canvas:

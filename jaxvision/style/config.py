@@ -1,7 +1,10 @@
 """What may be asked of a painting. Nothing heavy is imported: `--help` reads it."""
 
 import dataclasses
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import tyro
@@ -9,6 +12,7 @@ import tyro
 from jaxvision.names import lookup
 
 COARSEST = 256  # pixels of the long side, or more, where a painting begins
+MAX_SIZE = 16384  # pixels of the long side: a square of them takes 3 GB
 OPTIMIZERS = ("lbfgs", "adam")
 INITIAL = ("content", "noise", "style")
 
@@ -64,22 +68,42 @@ class Settings(Optimization, Painting):
     """How to paint: all of it."""
 
     def __post_init__(self) -> None:
-        for name in ("content_weight", "style_weight", "total_variation"):
-            _require(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        for name in ("style_scale", "learning_rate"):
-            _require(name, getattr(self, name), getattr(self, name) > 0, "above 0")
-        for name in ("steps", "memory", "every"):
-            _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        mix = self.mix
-        if mix is not None:
-            _require("mix", mix, min(mix, default=0) >= 0 and sum(mix) > 0, "0 or more, not all 0")
-        for name, known in (("optimizer", OPTIMIZERS), ("initial", INITIAL)):
-            lookup(name, getattr(self, name), dict.fromkeys(known))
+        """Raises ValueError with every value that cannot be, all in one line."""
+        mix, zero = self.mix, ("content_weight", "style_weight", "total_variation")
+        above, one = ("style_scale", "learning_rate"), ("steps", "memory", "every")
+        _refuse_broken(
+            self,
+            {name: (0 <= getattr(self, name) < math.inf, "0 or more") for name in zero}
+            | {name: (0 < getattr(self, name) < math.inf, "above 0") for name in above}
+            | {name: (getattr(self, name) >= 1, "at least 1") for name in one}
+            | {
+                "mix": (
+                    mix is None or (min(mix, default=0) >= 0 and 0 < sum(mix) < math.inf),
+                    "0 or more, not all 0",
+                ),
+            },
+            {"optimizer": OPTIMIZERS, "initial": INITIAL},
+        )
 
 
-def _require(name: str, value: object, holds: bool, rule: str) -> None:
-    if not holds:  # NaN holds nowhere
-        raise ValueError(f"`{name}` must be {rule}, got {value}.")
+def _refuse_broken(
+    config: object,
+    rules: dict[str, tuple[bool, str]],
+    names: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """Raises if a setting does not keep its rule, which NaN never does, or is none of its names."""
+    broken = [
+        f"`{name}` must be {rule}, got {getattr(config, name)}"
+        for name, (kept, rule) in rules.items()
+        if not kept
+    ]
+    for name, known in names.items():
+        try:
+            lookup(name, getattr(config, name), dict.fromkeys(known))
+        except ValueError as error:
+            broken.append(str(error))
+    if broken:
+        raise ValueError("; ".join(broken))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +162,17 @@ class Files:
     preview_every: int = 20
     force: tyro.conf.FlagCreatePairsOff[bool] = False
 
+    def __post_init__(self) -> None:
+        """Raises ValueError with every value that cannot be, all in one line."""
+        size = self.size
+        _refuse_broken(
+            self,
+            {
+                "size": (size is None or size <= MAX_SIZE, f"at most {MAX_SIZE}"),
+                "preview_every": (self.preview_every >= 1, "at least 1"),
+            },
+        )
+
 
 WITH_LEARNED = ("out", "size", "preserve_colour", "colour_by", "learned", "force")
 """The options that a network which paints in one pass has a use for."""
@@ -180,8 +215,11 @@ class Learning:
     force: tyro.conf.FlagCreatePairsOff[bool] = False
 
     def __post_init__(self) -> None:
-        for name in ("content_weight", "total_variation"):
-            _require(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        for name in ("style_size", "learning_rate"):
-            _require(name, getattr(self, name), getattr(self, name) > 0, "above 0")
-        _require("every", self.every, self.every >= 1, "at least 1")
+        """Raises ValueError with every value that cannot be, all in one line."""
+        zero, above = ("content_weight", "total_variation"), ("style_size", "learning_rate")
+        _refuse_broken(
+            self,
+            {name: (0 <= getattr(self, name) < math.inf, "0 or more") for name in zero}
+            | {name: (0 < getattr(self, name) < math.inf, "above 0") for name in above}
+            | {"every": (self.every >= 1, "at least 1")},
+        )

@@ -48,10 +48,12 @@ class Optimizer(NamedTuple):
 
 
 def to_pixels(angles: Angles) -> Float[Array, "b h w 3"]:
+    """The picture in [0, 1] that the angles stand for."""
     return (1 + jnp.sin(angles)) / 2
 
 
 def to_angles(pixels: Float[Array, "b h w 3"]) -> Angles:
+    """The angles of a picture; the inverse of `to_pixels`, a little away from 0 and 1."""
     return jnp.arcsin(2 * jnp.clip(pixels, EDGE, 1 - EDGE) - 1)
 
 
@@ -72,6 +74,8 @@ def by_lbfgs(memory: int = 10) -> Optimizer:
 
 
 class AdamRun(NamedTuple):
+    """Adam's state, and the angles that it moves."""
+
     angles: Angles
     state: Any
 

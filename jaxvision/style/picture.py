@@ -21,7 +21,7 @@ def scaled_size(picture: Picture, long_side: int | float) -> tuple[int, int]:
 def resized(
     picture: Float[np.ndarray, "h w c"], height: int, width: int
 ) -> Float[np.ndarray, "{height} {width} c"]:
-    """The picture at another size: Lanczos' windows, antialiased; values stay within [0, 1]."""
+    """The picture with `height` x `width` pixels: Lanczos' windows, antialiased, within [0, 1]."""
     if picture.shape[:2] == (height, width):
         return picture
     planes = [

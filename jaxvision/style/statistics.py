@@ -3,7 +3,7 @@
 Each `Statistic` is a distance between sums over positions, so that sums over the parts of an image
 add up to those of the whole: parts may be tiles, which bound the memory, or regions, which have a
 style each. With the mean product G, the mean m and the covariance C = G - m m' of c features at the
-positions of an image, and G*, m*, C* those of a style:
+positions of an image, and `G*`, `m*`, `C*` those of a style:
 
     GRAM           1/4 mean over i, j of (G_ij - G*_ij)^2
     MEAN_STD       mean over i of (m_i - m*_i)^2 + (C_ii^1/2 - C*_ii^1/2)^2

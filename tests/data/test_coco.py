@@ -203,3 +203,12 @@ def test_splits_must_have_the_same_classes(tmp_path):
     written(tmp_path / "test", content() | {"categories": turned}, "annotations.json")
     with raises(ValueError, "train and test", "their order"):
         open_coco(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../../x.png", "/x.png", "a/../../x.png", "..\\x.png", "", 5])
+def test_an_image_elsewhere_is_refused(tmp_path, name):
+    first, second = content()["images"]
+    images = [first | {"file_name": name}, second]
+    written(tmp_path / "train", content() | {"images": images}, "annotations.json")
+    with raises(ValueError, "file_name below the folder of images", repr(name)):
+        open_coco(tmp_path)

@@ -1,6 +1,7 @@
 """A folder becomes a data set by its names alone; what cannot be one is named."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +54,28 @@ def test_classes_and_images_are_sorted_by_name(photos):
     assert source[-1]["label"] == 2
     with pytest.raises(IndexError):
         source[5]
+
+
+def test_names_may_be_long_and_of_any_script(photos):
+    long = "x" * 246 + "雪.png"  # 253 bytes; a file system takes 255
+    root = photos(f"雪 ünï/{long}", "b [1]/a\\b.png")
+    source = FolderSource(root)
+    assert source.classes == ("b [1]", "雪 ünï") and source.paths[1].name == long
+    assert source[1]["image"].shape == (3, 4, 3)
+    source.paths[1].write_bytes(b"")
+    with raises(ImageError, long, "it is empty", "Item 1, class '雪 ünï'"):
+        source[1]
+
+
+def test_a_file_that_may_not_be_read_is_named(photos, monkeypatch):
+    source = FolderSource(photos("cat/a.png", "dog/b.png"))
+
+    def refuse(self, *arguments, **options):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with raises(ImageError, source.paths[1], "Permission denied", "may be read", "class 'dog'"):
+        source[1]
 
 
 def test_grey_on_request(photos):

@@ -246,3 +246,11 @@ def test_blood_cells(shared):
     assert sorted(small) == [[180, 328, 181, 329], [503, 336, 504, 337]]
     for i in (0, 86):
         assert sources["validation"][i]["image"].shape == (480, 640, 3)
+
+
+@pytest.mark.parametrize("name", ["../0001", "a/0001", "..\\0001", "/0001"])
+def test_an_annotation_elsewhere_is_refused(voc, name):
+    root = voc(train={"0001": xml_of(CAT)})
+    (root / "ImageSets" / "Main" / "train.txt").write_text(name)
+    with raises(ValueError, "train.txt: must have names of files in Annotations", repr(name)):
+        open_voc(root)

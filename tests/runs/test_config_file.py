@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from jaxvision.classification.config import TrainConfig
 from jaxvision.detection.config import DetectConfig
+from jaxvision.restoration.config import DenoiseConfig, SuperResolveConfig
 from jaxvision.runs.config_file import read_settings
+from jaxvision.segmentation.config import SegmentConfig
 
 
 def write(folder, text, name="settings.toml"):
@@ -42,9 +45,9 @@ def test_all_that_is_wrong_comes_in_one_message(tmp_path):
     for part in (
         "settings.toml",
         "`lerning_rate` is unknown (did you mean `learning_rate`?)",
-        "`epochs` must be a whole number, got '5'",
+        "`epochs` must be a whole number, got '5': leave out the quotes",
         "`batch_size` must be at least 1, got -2",
-        "`label_smoothing` must be a number, got nan",
+        "`label_smoothing` must be in [0, 1], got nan",
         "`flip` must be true or false, got 1",
         "`schedule` must be 'cosine' or 'constant', got 'cosin'",
         "`patience` must be a whole number or null, got 2.5",
@@ -56,15 +59,46 @@ def test_all_that_is_wrong_comes_in_one_message(tmp_path):
 def test_a_file_that_is_none_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.toml is no file"):
         read_settings(tmp_path / "absent.toml", TrainConfig)
-    for name, text in (("a.toml", "epochs 5"), ("a.json", "{"), ("b.json", "[1]")):
+    broken = {"a.toml": "epochs 5", "a.json": "{", "b.json": "[1]", "c.json": "[" * 10**5}
+    twice, other = '{"epochs": 1, "epochs": 2}', "epochs: 5"
+    for name, text in (broken | {"twice.json": twice, "settings.yaml": other, "none": ""}).items():
         with pytest.raises(ValueError, match=name.replace(".", r"\.")):
             read_settings(write(tmp_path, text, name), TrainConfig)
 
 
-@pytest.mark.parametrize("name", ["learning_rate", "shift", "rotation", "mixup", "average_decay"])
-def test_numbers_that_are_none_are_refused_wherever_they_come_from(name):
-    with pytest.raises(ValueError, match=rf"`{name}` must be"):
-        TrainConfig(**{name: float("nan")})
+CONFIGS = (TrainConfig, DetectConfig, SegmentConfig, DenoiseConfig, SuperResolveConfig)
+NUMBERS = [
+    (config, name)
+    for config in CONFIGS
+    for name, hint in get_type_hints(config).items()
+    if float in (hint, *get_args(hint))
+]
+
+
+@pytest.mark.parametrize(("config", "name"), NUMBERS, ids=lambda x: getattr(x, "__name__", x))
+def test_numbers_that_are_none_are_refused_wherever_they_come_from(config, name):
+    several = isinstance(getattr(config, name), tuple)
+    with pytest.raises(ValueError, match=rf"`{name}` must be .*nan"):
+        config(**{name: (float("nan"),) if several else float("nan")})
+
+
+def test_the_library_says_all_that_is_wrong_at_once_types_too(unchecked):
+    wrong = {"epochs": "5", "flip": 1, "learning_rate": "1e-3", "batch_size": -2, "out": "here"}
+    with pytest.raises(ValueError) as caught:
+        TrainConfig(**wrong, schedule="cosin", validation_fraction=1.5, patience=2.5)
+    for part in (
+        "`epochs` must be a whole number, got '5'",
+        "`flip` must be true or false, got 1",
+        "`learning_rate` must be a number, got '1e-3'",
+        "`batch_size` must be at least 1, got -2",
+        "`out` must be a path or null, got 'here'",
+        "`schedule` must be 'cosine' or 'constant', got 'cosin'",
+        "`validation_fraction` must be in (0, 1), got 1.5",
+        "`patience` must be a whole number or null, got 2.5",
+    ):
+        assert part in str(caught.value), part
+    with pytest.raises(ValueError, match=r"`sigma` must be a list.*; `depth` must be at least 2"):
+        DenoiseConfig(sigma=25.0, depth=1)
 
 
 def test_of_a_detector_too_with_lists(tmp_path):
