@@ -16,6 +16,7 @@ name is complete; and it is believed only if its files are what SHA256SUMS says.
 
 from collections.abc import Callable
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 from jaxvision.checkpoint import tensors as arrays
@@ -36,6 +37,8 @@ from jaxvision.train.fit import Progress
 from jaxvision.train.processes import gather
 
 KEEP = 2  # the newest, and one to fall back on
+# What arrays raise that somebody else has made: the last two, because Python parses their headers.
+NOT_OURS = (ValueError, KeyError, IndexError, TypeError, AttributeError, SyntaxError, TokenError)
 
 __all__ = [
     "KEEP",
@@ -91,7 +94,8 @@ def restore_checkpoint(
             what the caller finds wrong with it.
 
     Raises:
-        CheckpointError: if there are checkpoints and each of them is damaged.
+        CheckpointError: if there are checkpoints and each of them is damaged; if the newest sound
+            one has files that jaxvision does not write, or that are not in it.
         ValueError: if the newest sound one is of another version, network or optimizer.
     """
     path, refused = newest_whole(folder.resolve())
@@ -101,7 +105,14 @@ def restore_checkpoint(
     if check is not None:
         check(manifest["identity"])
     check_same_tensors(path, manifest, like)
-    tensors = arrays.read(path / FOLDER, arrays.flatten(tree_of(like)), files_in(manifest))
+    try:
+        tensors = arrays.read(path / FOLDER, arrays.flatten(tree_of(like)), files_in(manifest))
+    except (*NOT_OURS, OSError) as error:
+        raise CheckpointError(
+            f"{path} agrees with its SHA256SUMS, and yet jaxvision has not written it "
+            f"({' '.join(str(error).split())}). Nothing of it was used: take a checkpoint of your "
+            "own, or start a new run"
+        ) from error
     progress = assemble(manifest, tensors, like)
     reasons = [f"{damaged}: {_put_away(damaged, why)}" for damaged, why in refused.items()]
     gather(0)  # or another process might save one of these steps before it is out of the way

@@ -24,6 +24,7 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 
 def name_of(step: int) -> str:
+    """The checkpoint's folder, in which names are in the order of steps."""
     return f"{step:08d}"
 
 

@@ -13,7 +13,7 @@ others go into "fields"; so a new field of `Progress` is saved without a word he
 
 import dataclasses
 import json
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import jax
@@ -86,8 +86,17 @@ def manifest_of(
 
 
 def files_in(manifest: dict[str, Any]) -> dict[str, Files]:
-    """The files of each array."""
-    return {name: of["files"] for name, of in manifest["tensors"].items()}
+    """The files of each array.
+
+    Raises:
+        ValueError: if a file's name leads out of the folder of the arrays.
+    """
+    files = {name: of["files"] for name, of in manifest["tensors"].items()}
+    for name, of in files.items():
+        for file in of:
+            if PureWindowsPath(file).name != file or file == "..":  # it knows / and \\ both
+                raise ValueError(f"the manifest names {file!r} for {name}, which leads out")
+    return files
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -103,6 +112,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def other_version(path: Path, version: Any) -> ValueError:
+    """The error for a checkpoint in the format of another version."""
     return ValueError(
         f"{path} has the format of version {version}, and this program reads {VERSION}: use the "
         "version of jaxvision that config.json names."

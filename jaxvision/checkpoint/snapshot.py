@@ -74,7 +74,17 @@ def take_snapshot(progress: Progress, identity: dict[str, Any] | None, *, copy: 
 
 
 def write_snapshot(folder: Path, snapshot: Snapshot, keep: int) -> Path:
-    """As `save_checkpoint`, of which this is the part that needs no device."""
+    """As `save_checkpoint`, of which this is the part that needs no device.
+
+    Args:
+        folder: where checkpoints lie.
+        snapshot: what `take_snapshot` has taken.
+        keep: how many of the newest stay, at least 1.
+
+    Raises:
+        CheckpointError: if it cannot be written, or those before it cannot be deleted.
+        ValueError: if `keep` is less than 1.
+    """
     if keep < 1:
         raise ValueError(f"`keep` must be at least 1, got {keep}.")
     final = folder.resolve() / name_of(snapshot.step)

@@ -4,7 +4,8 @@
 
 a line a file, sorted. A folder is whole if the text computed from it anew is the text that lies in
 it, byte for byte: a changed, a missing and a further file are noticed, and a change of the text
-itself, and anyone can look with `sha256sum -c SHA256SUMS`.
+itself, and anyone can look with `sha256sum -c SHA256SUMS`. A link, which can lead to any file, is
+damage, and is not followed.
 """
 
 import hashlib
@@ -31,6 +32,8 @@ def differing(folder: Path) -> list[str]:
     Raises:
         FileNotFoundError: if it holds no `SHA256SUMS`.
     """
+    if strangers := [name for name in [SUMS, *_names(folder)] if not _is_plain(folder / name)]:
+        return [f"{name} is no plain file" for name in strangers]
     text = (folder / SUMS).read_bytes()
     found = _hashes(folder)
     if text == _render(found):
@@ -64,13 +67,21 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _hashes(folder: Path) -> dict[str, str]:
-    names = sorted(
+def _names(folder: Path) -> list[str]:
+    names = (
         file.relative_to(folder).as_posix()
         for file in folder.rglob("*")
         if file.is_symlink() or not file.is_dir()
     )
-    names = [name for name in names if name != SUMS]
+    return sorted(name for name in names if name != SUMS)
+
+
+def _is_plain(path: Path) -> bool:
+    return not path.is_symlink() and (path.is_file() or not path.exists())
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    names = _names(folder)
     with ThreadPoolExecutor(CORES) as pool:
         return dict(zip(names, pool.map(lambda name: _hash(folder / name), names), strict=True))
 

@@ -28,6 +28,8 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
 
+from jaxvision.pretrained.claims import LIMIT
+
 ANSWER_SECONDS = 15  # until a server begins to answer, and then from piece to piece
 ABANDONED_SECONDS = 24 * 3600  # after which a partial file is that of a process that died
 PIECE = 2**20  # bytes
@@ -45,7 +47,8 @@ def fetch(url: str, sha256: str, cache_dir: str | Path | None = None) -> Path:
         cache_dir: where to keep it, if not in the user's cache.
 
     Raises:
-        ValueError: if `url` or `sha256` is malformed, or the content has another hash.
+        ValueError: if `url` or `sha256` is malformed, or the content has another hash or never
+            ends.
         FileNotFoundError: if there is no such file at `url`.
         ConnectionError: if network or server fail; it names the path at which the file could be put
             by hand.
@@ -72,6 +75,11 @@ def fetch(url: str, sha256: str, cache_dir: str | Path | None = None) -> Path:
             for piece in _pieces(url, address, path):
                 digest.update(piece)
                 file.write(piece)
+                if file.tell() > LIMIT:
+                    raise ValueError(
+                        f"{url}: has more than {LIMIT:,} bytes, which no weights here have, and "
+                        "was not kept. Correct the URL."
+                    )
             file.flush()
             os.fsync(file.fileno())
         if not digest.hexdigest().startswith(sha256):
@@ -95,7 +103,11 @@ def fetch(url: str, sha256: str, cache_dir: str | Path | None = None) -> Path:
 
 
 def address_of(url: str) -> str:
-    """The URL for `urllib`: that of the hub for hf://."""
+    """The URL for `urllib`: that of the hub for hf://.
+
+    Raises:
+        ValueError: if `url` is of no kind that is fetched.
+    """
     scheme = urlsplit(url).scheme
     hub = re.fullmatch(r"hf://([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?/(.+)", url)
     if hub:

@@ -1,8 +1,9 @@
 """The weights that are known by name: where they are, how good they are, and what they expect.
 
 Accuracies are the publishers' on ImageNet's 50,000 validation images, or on CIFAR-10's 10,000 test
-images, in percent. torchvision names its files by the first digits of their SHA-256; what the
-Hugging Face hub states of its own files is asked for there.
+images, in percent. torchvision names its files by the first digits of their SHA-256, and publishes
+no more; where several independent projects have measured and printed the whole one, it is in
+`WHOLE_SHA256`. What the Hugging Face hub states of its own files is asked for there.
 """
 
 from typing import Any, NamedTuple
@@ -68,6 +69,16 @@ TORCHVISION_FILES = (
     ("densenet169", "v1", "densenet169-b2777c0a.pth", 75.60, 92.81),
     ("densenet201", "v1", "densenet201-c1103571.pth", 76.90, 93.37),
 )
+WHOLE_SHA256 = (
+    "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",  # alexnet
+    "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",  # vgg16
+    "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",  # vgg19
+    "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",  # resnet18
+    "b627a593bcbe140c234610266fe4f8ae95ea42fc881d091c9b6052e6b1d0590f",  # resnet34
+    "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",  # resnet50, v1
+    "11ad3fa62ca79e40addfd354a8ec4b7c75143b3038b8d2a807fbc68deab379ca",  # resnet50, v2
+    "a639ec97d7c33b07ae66f0b5fb7d0192f95a3b11b7576c66c0126c2a727c4395",  # densenet121
+)
 OWN_PREPROCESSING = {"googlenet": GOOGLENET, "inception_v3": INCEPTION}
 # These want the short side at 232 pixels: the second generation, and one that came with it.
 AT_232 = ("v2", "resnext101_64x4d")
@@ -78,7 +89,8 @@ def _torchvision(row: tuple[str, str, str, float, float]) -> Known:
     model, generation, file, top1, top5 = row
     at_232 = generation in AT_232 or model in AT_232
     preprocessing = OWN_PREPROCESSING.get(model, IMAGENET_232 if at_232 else IMAGENET)
-    sha256 = file.removesuffix(".pth").rpartition("-")[2]
+    digits = file.removesuffix(".pth").rpartition("-")[2]
+    sha256 = next((whole for whole in WHOLE_SHA256 if whole.startswith(digits)), digits)
     weights, url = f"torchvision_{generation}", TORCHVISION + file
     return Known(model, weights, url, sha256, top1, top5, "BSD-3-Clause", preprocessing, {})
 

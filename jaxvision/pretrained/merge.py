@@ -2,7 +2,8 @@
 
 Nothing is left out in silence. A leaf that the weights lack, one that the model lacks, and one of
 another shape each need leave by name: their own, "params/head/kernel", or that of a module they are
-in, "params/head".
+in, "params/head". Where the shapes tell why they do not fit, the list says it: kernels in PyTorch's
+order of axes, and a head for other classes.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import empty_node, flatten_dict, unflatten_dict
+
+FROM_TORCH = {4: (2, 3, 1, 0), 2: (1, 0)}  # [out, in, h, w] to [h, w, in, out], by rank
 
 
 def merge(
@@ -76,6 +79,7 @@ def merge(
         rows = "\n  ".join(problems)
         raise ValueError(
             f"`loaded` must fit the model, and {len(problems)} things do not:\n  {rows}\n"
+            f"{_other_classes(problems, reshaped, expected, found)}"
             "Load weights of this very network, or name what may differ, a leaf or a module, in "
             "`allow_missing`, `allow_unexpected` or `allow_reshaped`."
         )
@@ -102,7 +106,31 @@ def _differs(name: str, how: str, expected: dict[str, Any], found: dict[str, Any
         f"{side[name].dtype}{list(side[name].shape)}" if name in side else "nothing"
         for side in (expected, found)
     )
-    return f"{name} is {how}: expected {want}, found {got}"
+    row = f"{name} is {how}: expected {want}, found {got}"
+    if how != "reshaped":
+        return row
+    shape, axes = found[name].shape, FROM_TORCH.get(found[name].ndim, ())
+    if tuple(shape[axis] for axis in axes) != expected[name].shape:
+        return row
+    return f"{row}; it is transposed, as PyTorch's kernels are: give it by .transpose({axes})"
+
+
+def _other_classes(
+    problems: list[str], reshaped: list[str], expected: dict[str, Any], found: dict[str, Any]
+) -> str:
+    """The remedy, where all that does not fit is one layer of another width: the head's."""
+    modules = {name.rpartition("/")[0] for name in reshaped}
+    pairs = [(expected[name].shape, found[name].shape) for name in reshaped]
+    if len(problems) != len(reshaped) or len(modules) != 1:
+        return ""
+    if not all(len(want) == len(got) and want[:-1] == got[:-1] for want, got in pairs):
+        return ""
+    (module,) = modules
+    return (
+        f"Only {module} differs, as a head for {pairs[0][1][-1]} classes does from one for "
+        f"{pairs[0][0][-1]}: make the model with as many, or allow_reshaped=[{module!r}] keeps "
+        "its initial values.\n"
+    )
 
 
 def _convert(value: Any, dtype: Any) -> np.ndarray | None:

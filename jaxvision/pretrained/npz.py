@@ -4,6 +4,7 @@ Archive and headers are read first, and have to agree on the size of each array.
 """
 
 import struct
+import tokenize
 import zipfile
 import zlib
 from io import BufferedIOBase
@@ -18,6 +19,7 @@ NUMPYS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 DAMAGED = (  # RuntimeError: it is encrypted, or of another version
     *(zipfile.BadZipFile, zlib.error, struct.error),
     *(EOFError, ValueError, OSError, RuntimeError),
+    *(tokenize.TokenError, SyntaxError, MemoryError),  # NumPy has Python parse a header
 )
 
 

@@ -32,6 +32,7 @@ READERS: dict[str, Callable[[Path, int], dict[str, np.ndarray]]] = {
     **dict.fromkeys((".pth", ".pt", ".th", ".bin"), read_torch),
     **dict.fromkeys((".ckpt", ".pkl", ".pickle"), read_pickled_arrays),
 }
+HEAD, TAIL = 400, 300  # characters of a long message that are kept: what is wrong, and the remedy
 
 
 def read_tensors(path: str | Path, limit: int = LIMIT) -> dict[str, np.ndarray]:
@@ -63,7 +64,15 @@ def read_tensors(path: str | Path, limit: int = LIMIT) -> dict[str, np.ndarray]:
     try:
         check_file(path, limit)
         return reader(path, limit)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {_legible(str(error).removeprefix(f'{path}: '))}") from None
     except PermissionError as error:
         raise WeightsError(
             f"{error.filename or path}: may not be read. Change its permissions."
         ) from None
+
+
+def _legible(message: str) -> str:
+    """One line that a terminal can show: names come from the file, of any length and content."""
+    line = "".join(c if c.isprintable() else " " for c in message)
+    return line if len(line) <= HEAD + TAIL else f"{line[:HEAD]} ... {line[-TAIL:]}"

@@ -4,8 +4,10 @@ Of a training checkpoint that nests them, as {"state_dict": {...}, "epoch": 3}, 
 "state_dict/..." and "epoch".
 """
 
+import tarfile
 import zipfile
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -41,26 +43,40 @@ def read_torch(path: Path, limit: int) -> dict[str, np.ndarray]:
     try:
         tree = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of any kind, when the content is hostile
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
-            f"{path}: was refused by PyTorch ({reason}), as damaged or no state dict. Fetch it "
-            "again, or where it was made, save only weights: torch.save(model.state_dict(), path)"
+            f"{path}: was refused by PyTorch ({_reason(error)}), as damaged or no state dict. "
+            "Fetch it again, or where it was made, save only weights: torch.save("
+            "model.state_dict(), path). If you do not trust who made it, load it in no other way."
         ) from None
     leaves = flatten(path, tree)
     check_claims(path, {name: _claim(path, name, leaf) for name, leaf in leaves.items()}, limit)
     return {name: _array(leaf) for name, leaf in leaves.items()}
 
 
+def _reason(error: Exception) -> str:
+    """What PyTorch says, without its advice of how to load the file all the same."""
+    if isinstance(error.__context__, UnpicklingError):
+        error = error.__context__  # which PyTorch has wrapped in advice
+    message = str(error) or type(error).__name__
+    return message.splitlines()[0].split(". ")[0]
+
+
 def _check_archive(path: Path) -> None:
     """`torch.save` stores tensors uncompressed, beside a short program that puts them together."""
     with path.open("rb") as file:
         if file.read(4) != b"PK\3\4":  # by which PyTorch tells, too
+            _check_no_tar(path)
             return  # the format before PyTorch 1.6, or damaged, which PyTorch will see
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except DAMAGED as error:
         raise WeightsError(f"{path}: is damaged ({error}). Fetch it again.") from None
+    if any(member.filename.endswith("constants.pkl") for member in members):
+        raise WeightsError(
+            f"{path}: is a TorchScript archive, a program with its weights, and was not read. "
+            "Where it was made, save only weights: torch.save(model.state_dict(), path)"
+        )
     stored = sum(member.file_size for member in members)
     program = sum(member.file_size for member in members if member.filename.endswith(".pkl"))
     if stored > path.stat().st_size or program > MAX_PROGRAM:
@@ -68,6 +84,20 @@ def _check_archive(path: Path) -> None:
             f"{path}: has {path.stat().st_size:,} bytes, and claims {stored:,}, {program:,} of "
             "them a program, which is not how PyTorch stores weights. It was not read: use a file "
             "that `torch.save` wrote."
+        )
+
+
+def _check_no_tar(path: Path) -> None:
+    """The format of PyTorch 0.1 is a tar file, which PyTorch would unpack before it looks at it."""
+    try:
+        with tarfile.open(path, "r:") as archive:
+            is_tar = archive.next() is not None
+    except (tarfile.TarError, *DAMAGED):
+        is_tar = False
+    if is_tar:
+        raise WeightsError(
+            f"{path}: is a tar file, the format of PyTorch before 2017, and nothing is unpacked "
+            "here. Where it was made, save the weights anew: torch.save(model.state_dict(), path)"
         )
 
 

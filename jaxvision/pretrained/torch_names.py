@@ -52,6 +52,7 @@ def rename_preact_resnet(module: str) -> str:
 
 
 def rename_alexnet(module: str) -> str:
+    """Our name of a module of torchvision's AlexNet."""
     layers = {f"features.{i}": f"conv{n}" for n, i in enumerate((0, 3, 6, 8, 10), 1)}
     return (layers | {"classifier.1": "fc6", "classifier.4": "fc7", "classifier.6": "head"}).get(
         module, module
@@ -99,6 +100,7 @@ def rename_densenet(module: str) -> str:
 
 
 def rename_googlenet(module: str) -> str:
+    """Our name of a module of torchvision's GoogLeNet."""
     branches = {
         "branch1": "conv1x1",
         "branch2.0": "conv3x3_reduce",
@@ -120,6 +122,7 @@ def rename_googlenet(module: str) -> str:
 
 
 def rename_inception(module: str) -> str:
+    """Our name of a module of torchvision's Inception v3."""
     names = {"fc": "head", "AuxLogits.fc": "aux/head"}
     return names.get(module) or module.lower().replace("auxlogits", "aux").replace(".", "/")
 

@@ -15,6 +15,7 @@ The instructions, and the parser for them: https://docs.python.org/3/library/pic
 """
 
 import pickletools
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,11 @@ def read_pickled_arrays(path: Path, limit: int) -> dict[str, np.ndarray]:
     """
     del limit
     try:
-        leaves = flatten(path, _run(path.read_bytes()))
+        with warnings.catch_warnings():
+            # The parser's, about text of the oldest protocol, which is refused in any case.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            tree = _run(path.read_bytes())
+        leaves = flatten(path, tree)
         return {name: _number(name, leaf) for name, leaf in leaves.items()}
     except _UnsafeError as unsafe:
         raise WeightsError(

@@ -129,6 +129,13 @@ def test_what_fails_on_the_way_leaves_nothing(
     assert files(cache) == []
 
 
+def test_what_does_not_end_is_given_up(server, cache, monkeypatch):
+    monkeypatch.setattr(fetching, "LIMIT", len(CONTENT) - 1)
+    with pytest.raises(ValueError, match=r"has more than 3,071,999 bytes, .* and was not kept"):
+        fetch(f"{server.url}/unsized/w.bin", SHA256, cache)
+    assert files(cache) == []
+
+
 def test_a_name_that_nobody_looks_up_is_given_up(server, cache, monkeypatch):
     monkeypatch.setattr(fetching, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(fetching.urllib.request, "urlopen", lambda *_, **__: server.released.wait())

@@ -62,11 +62,38 @@ def test_everything_that_does_not_fit_is_in_one_list():
         "  batch_stats/block1/bn/mean is missing: expected float32[2], found nothing",
         "  params/fc/kernel is unexpected: expected nothing, found float16[2, 1000]",
         "  params/conv1/kernel is reshaped: "
-        "expected float32[3, 1, 1, 2], found float32[2, 1, 3, 1]",
+        "expected float32[3, 1, 1, 2], found float32[2, 1, 3, 1]; it is transposed, as PyTorch's "
+        "kernels are: give it by .transpose((2, 3, 1, 0))",
         "  params/conv1/bias is of another dtype: expected float32[2], found int32[2]",
         "  params/block1/bn/scale is not finite, as float32",
     }
     assert last.endswith("in `allow_missing`, `allow_unexpected` or `allow_reshaped`.")
+
+
+def test_a_transposed_dense_kernel_is_called_so_and_another_shape_is_not():
+    loaded = weights()
+    loaded["params"]["head"]["kernel"] = np.zeros((5, 2), np.float32)
+    with pytest.raises(ValueError, match=r"head/kernel is resh.* give it by \.transpose\(\(1, 0"):
+        merge(INITIAL, loaded)
+    loaded["params"]["head"]["kernel"] = np.zeros((5, 3), np.float32)
+    with pytest.raises(ValueError, match=r"head/kernel is reshaped: .*found float32\[5, 3\]\n"):
+        merge(INITIAL, loaded)
+
+
+def test_a_head_for_other_classes_is_called_so_and_nothing_is_half_loaded():
+    loaded = weights()
+    loaded["params"]["head"] = {"kernel": np.ones((2, 1000)), "bias": np.ones(1000)}
+    before, given = jax.tree.map(np.array, (INITIAL, loaded))
+    with pytest.raises(ValueError, match="2 things do not") as error:
+        merge(INITIAL, loaded)
+    hint = "Only params/head differs, as a head for 1000 classes does from one for 5: make the"
+    assert hint in str(error.value)
+    assert "allow_reshaped=['params/head'] keeps" in str(error.value)
+    chex.assert_trees_all_equal((INITIAL, loaded), (before, given))
+    loaded["params"]["conv1"]["bias"] = np.ones(3)
+    with pytest.raises(ValueError, match="3 things do not") as error:
+        merge(INITIAL, loaded)
+    assert "classes" not in str(error.value)
 
 
 @pytest.mark.parametrize("leave", ["params/head/bias", "params/head"])

@@ -1,15 +1,14 @@
 """Every kind of file through one door: the right values, or an error with name and remedy."""
 
-import json
-import struct
 import zipfile
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from safetensors.numpy import save, save_file
+from safetensors.numpy import save_file
 
 from jaxvision.pretrained.read import read_tensors
+from tests.pretrained.hostile_files import NPZ, SAFETENSORS, header, npy, write_npz
 
 KERNEL = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 TENSORS = {
@@ -136,77 +135,17 @@ def test_a_flipped_bit_of_an_npz_changes_no_array(tmp_path):
 # --- hostile files
 
 
-def safetensors_with(header, data=b""):
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + data
-
-
-def entry(shape, start, end, dtype="F32"):
-    return {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (struct.pack("<Q", 2**62), "claims a header of 4,611,686,018,427,387,904 bytes"),
-        (struct.pack("<Q", 100) + b"{}", "is damaged"),
-        (safetensors_with(b"[" * 100_000), "is damaged"),
-        (safetensors_with({"w": entry([2**40], 0, 2**42)}), "is damaged"),
-        (safetensors_with({"w": entry([2**62, 4], 0, 0)}), "is damaged"),
-        (safetensors_with({"w": entry([2], 0, 4)}, bytes(4)), "is damaged"),
-        (safetensors_with({"w": entry([-1], 0, 4)}, bytes(4)), "is damaged"),
-        (safetensors_with({"w": entry([1], 4, 8)}, bytes(8)), "is damaged"),
-        (safetensors_with({"w": entry([1], 0, 4)}, bytes(8)), "is damaged"),
-        (
-            safetensors_with({"v": entry([1], 0, 4), "w": entry([1], 0, 4)}, bytes(4)),
-            "is damaged",
-        ),
-        (
-            safetensors_with(
-                b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},'
-                b'"w":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}',
-                bytes(8),
-            ),
-            "is damaged",
-        ),
-        (save({"w": np.zeros(3, jnp.float8_e4m3fn)}), "'w' is F8_E4M3, and this reads .* Convert"),
-    ],
-)
+@pytest.mark.parametrize(("content", "message"), SAFETENSORS.values(), ids=SAFETENSORS)
 def test_hostile_safetensors(tmp_path, content, message):
     (tmp_path / "w.safetensors").write_bytes(content)
     with pytest.raises(ValueError, match=rf"w\.safetensors: {message}"):
         read_tensors(tmp_path / "w.safetensors")
 
 
-def npy(array_or_header, data=b""):
-    """An .npy file with this header, whether or not it fits the data."""
-    header = repr(array_or_header).encode().ljust(117) + b"\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
-
-
-def header(shape, dtype="<f4"):
-    return {"descr": dtype, "fortran_order": False, "shape": shape}
-
-
-@pytest.mark.parametrize(
-    ("members", "message"),
-    [
-        ([("w.npy", npy(header((2**40,))))], r"'w' has 128 bytes, which is not float32\[10995"),
-        ([("w.npy", npy(header((-1,)), bytes(4)))], r"'w' has 132 bytes, which is not"),
-        ([("w.npy", npy(header((1,)), bytes(8)))], r"'w' has 136 bytes, which is not"),
-        ([("w.npy", npy(header((1,), "|O"), b"\x80\x04N."))], "'w' has the dtype object"),
-        ([("w.npy", npy(header((1,), "<U1"), bytes(4)))], "'w' has the dtype <U1"),
-        ([("w.npy", npy(header((1,), [("a", "<f4")]), bytes(4)))], "'w' has the dtype"),
-        ([("w.npy", npy("__import__('os').abort()"))], "is damaged"),
-        ([("w.npy", b"\x80\x04N.")], "is damaged"),
-        ([("w.npy", npy(header((1,)), bytes(4)))] * 2, "two arrays have the same name"),
-    ],
-)
+@pytest.mark.parametrize(("members", "message"), NPZ.values(), ids=NPZ)
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
 def test_hostile_npz(tmp_path, members, message):
-    with zipfile.ZipFile(tmp_path / "w.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members:
-            archive.writestr(name, content)
+    write_npz(tmp_path / "w.npz", members)
     with pytest.raises(ValueError, match=rf"w\.npz: .*{message}"):
         read_tensors(tmp_path / "w.npz")
 

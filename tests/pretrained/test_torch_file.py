@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxvision.pretrained.read import read_tensors
+from tests.pretrained.hostile_torch import hostile_torch
 
 KERNEL = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2)
 
@@ -86,7 +87,10 @@ class Attack:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda torch, mark: {"w": Attack(mark)}, "was refused by PyTorch"),
+        (
+            lambda torch, mark: {"w": Attack(mark)},
+            r"\(Trying to load .* GLOBAL \w+\.system",
+        ),
         (lambda torch, mark: torch.nn.Linear(1, 1), "was refused by PyTorch"),
         (
             lambda torch, mark: {"arch": "resnet", "w": torch.ones(1)},
@@ -110,6 +114,24 @@ def test_what_is_no_state_dict_is_refused(tmp_path, torch, make, message):
     with pytest.raises(ValueError, match=rf"w\.pth: .*{message}.*torch\.save|{message}.*\. [A-Z]"):
         read_tensors(tmp_path / "w.pth")
     assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parity
+def test_a_script_and_a_tar_file_are_refused_before_pytorch_sees_them(tmp_path, torch, monkeypatch):
+    monkeypatch.setattr(torch, "load", None)
+    files = hostile_torch(str(tmp_path / "mark"))
+    for name, message in (("script", "a TorchScript archive"), ("symlink, tar", "a tar file")):
+        (tmp_path / "w.pth").write_bytes(files[name])
+        with pytest.raises(ValueError, match=rf"w\.pth: is {message}.*torch\.save"):
+            read_tensors(tmp_path / "w.pth")
+
+
+@pytest.mark.parity
+def test_pytorchs_advice_of_how_to_run_the_file_is_not_passed_on(tmp_path, torch):
+    torch.save({"w": Attack(tmp_path / "mark")}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"w\.pth: .*load it in no other way") as error:
+        read_tensors(tmp_path / "w.pth")
+    assert "weights_only" not in str(error.value) and "add_safe_globals" not in str(error.value)
 
 
 @pytest.mark.parity

