@@ -1,4 +1,4 @@
-"""The pages are true: their code runs, their commands are understood, their links lead on."""
+"""The pages are true: their code runs, and their commands are understood. `test_site` has links."""
 
 import re
 import shlex
@@ -65,12 +65,6 @@ def test_the_code_of_a_page_runs(page):
         exec(compile(block, page.name, "exec"), {})
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-        assert target.startswith("https://") or (DOCS / target).exists(), target
-
-
 def commands():
     for page in PAGES:
         for block in blocks(page, "bash"):
@@ -88,7 +82,7 @@ def test_commands_have_options_that_there_are(words, known):
 
 
 def test_options_that_are_described_are_there():
-    pages = ("training.md", "scaling.md", "model_selection.md", "transfer.md")
+    pages = ("classification.md", "training.md", "scaling.md", "model_selection.md", "transfer.md")
     text = "".join((DOCS / page).read_text() for page in pages)
     named = set(re.findall(r"`(--[a-z-]+)", text))
     assert named and named <= OPTIONS, named - OPTIONS

@@ -1,0 +1,1 @@
+"""What the documentation site is made of beside its pages, and what writes the generated ones."""
