@@ -78,12 +78,71 @@ def model_selection(names):
     assert 0.92 < tested["accuracy"] < chosen.mean
 
 
+def transfer_learning(names):
+    """The body stays to the bit; learned convolutions beat drawn ones, and both beat pixels."""
+    import jax
+
+    assert names["accuracy"] > 0.95 and jax.tree.all(names["same"])
+    found, curves = names["off_the_shelf"], names["curves"]
+    early, late = found["s4, after 0 to 4"], found["f6, after 0 to 4"]
+    assert early > found["s4, as drawn"] > found["pixels"] + 0.2
+    assert early > late > found["f6, as drawn"] > names["with_head"]
+    learned, _, pixels = (curve.mean for curve in curves.values())
+    assert (learned > pixels).all()
+
+
+def style(names):
+    """Shuffled places change the features and not the Gram matrix; a mirror changes both."""
+    assert names["differences"]["features"] > 1
+    assert names["differences"]["Gram matrix"] < 1e-5
+    encoder, flower, gram = (names[name] for name in ("encoder", "flower", "gram_matrix"))
+    mirrored, plain = (gram(encoder(x[None])["relu1_1"]) for x in (flower[:, ::-1], flower))
+    assert names["difference"](plain, mirrored) > 1e-3
+
+
+def detection(names):
+    """Where is learned before what, and most errors are neither places nor the ground."""
+    assert names["rows"][names["kept"]].tolist() == [1, 3]
+    history = [epoch["validation"]["mAP"] for epoch in names["progress"].history]
+    assert history[0] < 0.1 and history[-1] > 0.25
+    assert names["where"] > 0.7 > 2 * names["precision"].mean
+    totals = {kind: counts.sum() for kind, counts in names["errors"].counts.items()}
+    assert totals["background"] < 20 < totals["location"] < totals["missed"] < totals["class"]
+
+
+def what_a_network_sees(names):
+    """One of two networks reads the tag alone, and of three maps occlusion says so."""
+    accuracies, shares = names["accuracies"], names["shares"]
+    tagged = "odd ones tagged"
+    assert min(accuracies["no tags", kind] for kind in ("no tags", tagged)) > 0.97
+    assert accuracies[tagged, tagged] > 0.99 and accuracies[tagged, "no tags"] < 0.6
+    assert shares[tagged, "occlusion"] > 0.8 and shares["no tags", "occlusion"] < 0.05
+    assert max(shares[tagged, kind] for kind in ("saliency", "Grad-CAM")) < 0.2
+    assert all(made > seen for made, seen in names["highest"].values())
+
+
+def scaling_up(names):
+    """All ways to make a step agree; losses depend on rate over batch, up to a largest rate."""
+    assert names["apart"] < 1e-6 and 2.5 < names["passes"] < 3
+    assert names["largest_difference"](names["in_python"], names["in_program"]) < 1e-4
+    assert names["losses"][3] == pytest.approx(float(names["of_one"]["loss"]) / 64, rel=1e-4)
+    lines = names["lines"]
+    np.testing.assert_allclose(lines[8][:6], lines[32][2:8], rtol=0.05)
+    np.testing.assert_allclose(lines[8][:4], lines[128][4:8], rtol=0.05)
+    assert np.nanmin(lines[512]) > 5 * np.nanmin(lines[32])
+
+
 CLAIMS = {
     "01_optimizers": optimizers,
     "02_convolution": convolution,
     "03_first_network": first_network,
     "04_normalization_dropout_initialization": ablation,
     "05_model_selection": model_selection,
+    "06_transfer_learning": transfer_learning,
+    "07_style_and_the_gram_matrix": style,
+    "08_detection": detection,
+    "09_what_a_network_sees": what_a_network_sees,
+    "10_scaling_up": scaling_up,
 }  # what the text says of the numbers: a check of the names that a notebook leaves behind
 
 
