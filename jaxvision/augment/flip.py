@@ -24,6 +24,10 @@ from jaxvision.hyperparameters import Scalar, Whole, require, require_whole
 def horizontal_flip(probability: Scalar = 0.5) -> Augmentation:
     """Exchanges left and right in the image and all that moves with it, or does nothing.
 
+    >>> example = {"image": jnp.arange(3.0).reshape(1, 3, 1)}
+    >>> print(horizontal_flip(1.0)(jax.random.key(0), example)["image"].ravel())
+    [2. 1. 0.]
+
     Raises:
         ValueError: if `probability` is a number outside [0, 1].
     """

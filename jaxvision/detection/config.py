@@ -165,10 +165,13 @@ class DetectConfig(Record, Compute, Training, Augmentation, Detector, Data, Main
             name: (all(0 < x < math.inf for x in getattr(self, name)), "positive and finite")
             for name in ("anchor_sizes", "anchor_ratios")
         }
-        # The published networks are whole as they are: what is said of a backbone says nothing there.
+        # The published networks are whole: what is said of a backbone says nothing there.
         built = self.model not in ("yolo_v1", "fast_yolo")
         parts = {
-            name: (built or getattr(self, name) == default, f"left out: {self.model} is as published")
+            name: (
+                built or getattr(self, name) == default,
+                f"left out: {self.model} is as published",
+            )
             for name, default in (
                 ("backbone", DetectConfig.backbone),
                 ("pretrained", None),

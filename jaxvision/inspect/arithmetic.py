@@ -25,6 +25,9 @@ def conv_output_size(
 ) -> int:
     """Pixels along one axis of a convolution's output.
 
+    >>> conv_output_size(224, 7, stride=2, padding=3)  # the first of ResNet-50
+    112
+
     Args:
         size: pixels of the input along this axis.
         kernel: pixels of the window.
@@ -61,7 +64,17 @@ def conv_output_size(
 def pool_output_size(
     size: int, window: int, *, stride: int | None = None, padding: Padding = "valid"
 ) -> int:
-    """Pixels along one axis of a pool's output: windows side by side unless a stride is given."""
+    """Pixels along one axis of a pool's output: windows side by side unless a stride is given.
+
+    >>> pool_output_size(28, 2)
+    14
+
+    Args:
+        size: pixels of the input along that axis.
+        window: of the pool.
+        stride: from one window to the next; by default `window`.
+        padding: as for a convolution.
+    """
     return conv_output_size(
         size, window, stride=window if stride is None else stride, padding=padding
     )
@@ -75,6 +88,9 @@ def conv_parameters(
     Three 3x3 layers see as much as one 7x7, and with 16 channels throughout they store 3 * (3 * 3
     * 16 + 1) * 16 = 6,960 numbers against (7 * 7 * 16 + 1) * 16 = 12,560. The ratio of 27 to 49
     holds for the weights alone.
+
+    >>> 3 * conv_parameters(3, 16, 16), conv_parameters(7, 16, 16)
+    (6960, 12560)
 
     Args:
         kernel: pixels a side, or (rows, columns).
@@ -119,6 +135,14 @@ def dense_parameters(inputs: int, outputs: int, *, bias: bool = True) -> int:
     LeNet-5's first convolution stores 156 numbers. A dense layer from the same 32 x 32 pixels to
     the same 28 x 28 x 6 units stores 4,821,600 of them: 4.8 million, where the course's slide says
     4.9 million.
+
+    >>> dense_parameters(32 * 32, 28 * 28 * 6)
+    4821600
+
+    Args:
+        inputs: numbers that each unit sees.
+        outputs: units.
+        bias: whether each has one.
     """
     return (inputs + bias) * outputs
 

@@ -223,6 +223,7 @@ def _rgb(color: str) -> tuple[float, ...]:
 
 @lru_cache(maxsize=8)
 def picture_font(height: int) -> ImageFont.FreeTypeFont:
+    """The font that is written with in pictures of this height."""
     # Matplotlib's own, which is there wherever the plots are, and has more than Latin letters.
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), height)
 

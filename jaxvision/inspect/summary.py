@@ -80,6 +80,10 @@ def summarize_model(
 ) -> Summary:
     """Reads the program of one of `jaxvision.models` in evaluation.
 
+    >>> from jaxvision.models import LeNet5
+    >>> summarize_model(LeNet5(num_classes=10), (32, 32, 1)).parameters
+    61706
+
     Args:
         model: takes (images, train=...), as they all do. Its parameters need not exist.
         image_shape: height, width and channels.

@@ -68,7 +68,8 @@ def propose(
     Args:
         said: of each level, what the network says.
         anchors: of each level.
-        height, width: of the images.
+        height: of the images.
+        width: of the images.
         before: of each level at most so many, the likeliest, take part.
         most: proposals of an image.
     """

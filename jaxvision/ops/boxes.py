@@ -110,7 +110,11 @@ def area(boxes: Float[Array, "*n 4"]) -> Float[Array, "*n"]:
 
 
 def iou(a: Float[Array, "*#n 4"], b: Float[Array, "*#n 4"]) -> Float[Array, "*n"]:
-    """Intersection over union of a box of `a` with one of `b`, which are broadcast."""
+    """Intersection over union of a box of `a` with one of `b`, which are broadcast.
+
+    >>> print(iou(jnp.array([0.0, 0.0, 2.0, 2.0]), jnp.array([1.0, 0.0, 2.0, 2.0])))
+    0.5
+    """
     return _ratio(*_overlap(a, b))
 
 

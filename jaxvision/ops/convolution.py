@@ -117,7 +117,10 @@ def convolve(
 ) -> Output:
     """Convolves, as mathematics has it: `correlate` with the kernel reversed.
 
-    Args and raises: as for `correlate`.
+    >>> print(convolve(jnp.array([1.0, 2.0, 3.0]), jnp.array([1.0, 10.0]), mode="full"))
+    [ 1. 12. 23. 30.]
+
+    Arguments and errors are those of `correlate`.
     """
     settings = {"mode": mode, "stride": stride, "dilation": dilation, "groups": groups}
     return correlate(x, reverse(kernel), bias, **settings)
@@ -132,6 +135,11 @@ def zeros_of(
     mode: Mode, window: tuple[int, ...], dilations: tuple[int, ...]
 ) -> tuple[tuple[int, int], ...]:
     """(before, after) for each axis: the zeros that a mode lays at the ends of x.
+
+    Args:
+        mode: as for `correlate`.
+        window: elements of the kernel along each axis.
+        dilations: distance between them on x.
 
     Raises:
         ValueError: if there is no such mode.
@@ -150,7 +158,11 @@ def zeros_of(
 def check_arguments(
     x: Signal, kernel: Kernel, mode: Mode, stride: PerAxis, dilation: PerAxis, groups: int
 ) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    """(axes of space, strides, dilations), or the error that `correlate` promises."""
+    """Returns (axes of space, strides, dilations); the arguments are those of `correlate`.
+
+    Raises:
+        ValueError: as `correlate` promises.
+    """
     if x.ndim != kernel.ndim or x.ndim not in SPACE:
         raise ValueError(
             "`x` and `kernel` must be of one rank from 1 to 4, got shapes "
@@ -184,7 +196,7 @@ def check_arguments(
 
 
 def per_axis(name: str, value: PerAxis, space: int) -> tuple[int, ...]:
-    """The value for each axis of space.
+    """The value for each axis of space, of which there are `space`; `name` is for the message.
 
     Raises:
         ValueError: if it is below 1, or there are not as many as axes.

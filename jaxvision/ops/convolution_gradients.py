@@ -53,7 +53,10 @@ def kernel_gradient(
         dz: the gradient of the loss with respect to the output.
         window: the kernel's extent along each axis of space, in elements. It cannot be told from
             the others where the stride has left some of x unused.
-        mode, stride, dilation, groups: as they were.
+        mode: as it was.
+        stride: as it was.
+        dilation: as it was.
+        groups: as they were.
 
     Raises:
         ValueError: if an argument is out of range, or `dz` is not of the output's shape.
@@ -102,7 +105,10 @@ def input_gradient(
         dz: the gradient of the loss with respect to the output.
         kernel: what the input was correlated with.
         size: the input's, along each axis of space.
-        mode, stride, dilation, groups: as they were.
+        mode: as it was.
+        stride: as it was.
+        dilation: as it was.
+        groups: as they were.
 
     Raises:
         ValueError: if an argument is out of range, or `dz` is not of the output's shape.

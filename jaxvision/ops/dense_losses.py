@@ -122,7 +122,10 @@ def soft_jaccard_loss(
     smooth: Scalar = 1.0,
     class_weights: Float[Array, " classes"] | None = None,
 ) -> Float[Array, " b"]:
-    """1 - IoU of the probabilities softmax(z), averaged over the classes; as `soft_dice_loss`."""
+    """1 - IoU of the probabilities softmax(z), averaged over the classes.
+
+    The arguments are those of `soft_dice_loss`.
+    """
     shared, squares = _overlap(logits, labels, mask, smooth)
     return _class_mean(1 - (shared + smooth) / (squares - shared + smooth), class_weights)
 

@@ -81,6 +81,11 @@ def gaussian_nll(
 ) -> Float[Array, " b"]:
     """-log N(t | m, s^2), summed over a target's components.
 
+    Args:
+        predicted: m and s.
+        targets: t.
+        mask: False for rows that do not count; their loss is 0.
+
     Raises:
         ValueError: if `targets` have not the shape of the means.
     """
@@ -94,6 +99,11 @@ def mixture_nll(
     predicted: GaussianMixture, targets: Float[Array, "b d"], mask: Mask | None = None
 ) -> Float[Array, " b"]:
     """-log sum_k p_k N(t | m_k, s_k^2), without ever leaving the logarithms.
+
+    Args:
+        predicted: p_k, as logits, m_k and s_k.
+        targets: t.
+        mask: False for rows that do not count; their loss is 0.
 
     Raises:
         ValueError: if `targets` have not the shape of one component's means.

@@ -15,7 +15,13 @@ from jaxtyping import Array, Float
 
 
 def gram_matrix(features: Float[Array, "b h w c"]) -> Float[Array, "b c c"]:
-    """The mean over the positions of each image of the products of its features, two by two."""
+    """The mean over the positions of each image of the products of its features, two by two.
+
+    >>> features = jnp.arange(4.0).reshape(1, 1, 2, 2)  # (0, 1) at one position, (2, 3) beside it
+    >>> print(gram_matrix(features)[0])
+    [[2. 3.]
+     [3. 5.]]
+    """
     _, h, w, _ = features.shape
     return gram_sum(features) / (h * w)
 

@@ -122,7 +122,8 @@ def unsharp(sigma: Scalar, amount: Scalar = 1.0, size: int | None = None) -> Ker
     """The pixel, and `amount` times its difference from a Gaussian's mean around it; sums to 1.
 
     Args:
-        sigma, size: of the Gaussian, the size an odd number.
+        sigma: of the Gaussian.
+        size: of the Gaussian, an odd number.
         amount: of what the Gaussian takes away; 0 or more.
 
     Raises:

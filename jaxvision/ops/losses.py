@@ -96,6 +96,9 @@ def categorical_cross_entropy(
     With label smoothing a, t becomes (1 - a) t + a / classes (Szegedy et al., "Rethinking the
     Inception Architecture", CVPR 2016, section 7).
 
+    >>> float(categorical_cross_entropy(jnp.zeros((1, 10)), jnp.array([3]))[0])  # log 10
+    2.302585...
+
     Args:
         logits: z, any real numbers.
         labels: the class's number, [b], or a distribution over the classes (one-hot), [b, classes].

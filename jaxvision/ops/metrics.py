@@ -19,6 +19,9 @@ def correct(
     """Whether the largest logit is the label's; the first of equal logits counts as the largest.
 
     Of a label that is a distribution over the classes, the most probable class is taken.
+
+    >>> print(correct(jnp.array([[1.0, 3.0], [2.0, 0.0]]), jnp.array([1, 1])))
+    [ True False]
     """
     if labels.ndim == 2:
         labels = jnp.argmax(labels, axis=-1)

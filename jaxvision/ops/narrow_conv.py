@@ -29,6 +29,7 @@ MOST_INPUTS, MOST_OUTPUTS = 8, 16  # with more of either the zeros cost more tha
 
 
 def is_narrow(kernel: Float[Array, "kh kw n m"]) -> bool:
+    """Whether there are so few channels that pixels side by side should be computed as channels."""
     *_, n, m = kernel.shape
     return n <= MOST_INPUTS and m <= MOST_OUTPUTS
 

@@ -24,6 +24,7 @@ read a program's structure from: it is the same on every machine.
 
 
 def prefers_cpu_form() -> bool:
+    """Whether what is traced now is for a CPU, where the primitives have forms of their own."""
     if form.value is not None:
         return form.value == CPU
     return jax.default_backend() == "cpu"

@@ -41,6 +41,10 @@ def max_pool(
 
     The gradient goes to the first of equal maxima, by rows.
 
+    >>> print(max_pool(jnp.arange(16.0).reshape(1, 4, 4, 1), window=2, stride=2)[0, :, :, 0])
+    [[ 5.  7.]
+     [13. 15.]]
+
     Args:
         x: the input.
         window: pixels a side.
@@ -112,6 +116,12 @@ def ceil_padding(height: int, width: int, window: int, stride: int) -> Padding:
     """Padding below and to the right, so that the last windows may hang over the edge.
 
     That is `ceil_mode` in PyTorch and the rounding of Caffe.
+
+    Args:
+        height: of the input, in pixels.
+        width: of the input.
+        window: pixels a side.
+        stride: pixels from one window to the next.
     """
     return tuple(
         (0, max(0, -(-(side - window) // stride) * stride + window - side))

@@ -60,7 +60,7 @@ def affine_matrix(
 def affine_points(
     points: Float[Array, "*n 2"], matrix: Matrix, height: int, width: int
 ) -> Float[Array, "*n 2"]:
-    """Moves points (x, y), in pixels, as `affine_resample` moves an image of that size."""
+    """Moves points (x, y), in pixels, as `affine_resample` moves an image of `height` x `width`."""
     (a, b, x_shift), (c, d, y_shift) = matrix
     x, y = points[..., 0], points[..., 1]
     right, down = x - width / 2, y - height / 2

@@ -50,7 +50,8 @@ def doubly_blocked_toeplitz_matrix(
 
     Args:
         kernel: of two axes.
-        height, width: of the image.
+        height: of the image.
+        width: of the image.
         mode: as for `convolve`, and the kernel must fit likewise.
 
     Raises:

@@ -84,6 +84,9 @@ def upsample_bilinear(
 def pixel_shuffle(x: Float[Array, "b h w n"], factor: int) -> Float[Array, "b hs ws c"]:
     """Makes of `factor`^2 channels the pixels of one, [b, factor h, factor w, n / factor^2].
 
+    >>> pixel_shuffle(jnp.ones((1, 8, 8, 12)), factor=2).shape
+    (1, 16, 16, 3)
+
     Raises:
         ValueError: if the channels are no multiple of `factor`^2.
     """
@@ -123,6 +126,13 @@ def transposed_output_size(
     Dumoulin & Visin's relationship 14. A convolution with the same numbers takes that many to
     `size` again. It takes up to s - 1 more to it, too: which of them it were says a, the
     `output_padding`.
+
+    Args:
+        size: pixels of the input along an axis.
+        window: k, pixels of the kernel.
+        stride: s.
+        padding: p, pixels that are cut off at either side.
+        output_padding: a.
 
     Raises:
         ValueError: if nothing is left, or `output_padding` is not below `stride`.

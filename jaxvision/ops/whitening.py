@@ -93,6 +93,9 @@ def pca_whitening_of(
         images: of the training set.
         components: k, how many directions to keep, in [1, d]; None for all.
         eps: see above.
+
+    Raises:
+        ValueError: if `components` is not in that range; and as `zca_whitening_of`.
     """
     mean, values, vectors = _principal_directions(images, eps)
     k = len(values) if components is None else components

@@ -31,6 +31,12 @@ def adamw(
 ) -> optax.GradientTransformation:
     """Adam with decoupled weight decay of the parameters that `mask` chooses.
 
+    Args:
+        learning_rate: a number or a schedule.
+        b1: as `b2`, `eps` and `eps_root` those of `scale_by_adam`.
+        weight_decay: how much of itself a parameter loses in a step, times the learning rate.
+        mask: which parameters; by default the kernels.
+
     Raises:
         ValueError: if a hyperparameter is a number outside its range (`scale_by_adam`, `descend`;
             `weight_decay` [0, inf)), or if `mask` fits no parameter.

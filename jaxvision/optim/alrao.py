@@ -100,6 +100,11 @@ def alrao_adam(
 
     There is no default interval: the steps have the size of the rate, and 10 would be too large.
 
+    Args:
+        key: draws the rates.
+        eta_min: the smallest rate; `eta_max` is the largest.
+        b1: as `b2` and `eps` that of `scale_by_adam`.
+
     Raises:
         ValueError: if a hyperparameter is a number outside its range (`scale_by_adam`), or the
             interval is not one of positive numbers (`scale_by_random_rates`).

@@ -35,9 +35,12 @@ def everything(params: PyTree) -> PyTree:
 def named(*patterns: str) -> Callable[[PyTree], PyTree]:
     """Chooses the parameters whose name fits one of these patterns, or more.
 
+    >>> named("head/*")({"body": {"kernel": 1}, "head": {"kernel": 2, "bias": 3}})
+    {'body': {'kernel': False}, 'head': {'bias': True, 'kernel': True}}
+
     Args:
         patterns: shell patterns for the whole name: `*` is any text ("/" too), `?` any character.
-            "Dense_0/*" is a layer, "*/bias" every bias, "head/kernel" one parameter.
+            `Dense_0/*` is a layer, `*/bias` every bias, `head/kernel` one parameter.
 
     Raises:
         ValueError: if there is no pattern; and from the mask, if a pattern fits no name.
@@ -100,7 +103,8 @@ def _names(params: PyTree) -> list[str]:
 
 
 def _name(path: tuple) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator="/")
+    # Flax's NNX has each array in a box, whose content it calls "value".
+    return jax.tree_util.keystr(path, simple=True, separator="/").removesuffix("/value")
 
 
 def _list(names: list[str]) -> str:

@@ -135,7 +135,17 @@ def polynomial(initial: Scalar, steps: Whole, power: Scalar, final: Scalar = 0.0
 
 
 def cosine(initial: Scalar, steps: Whole, final: Scalar = 0.0) -> Schedule:
-    """As `linear`, along half a period of a cosine: slow at both ends."""
+    """As `linear`, along half a period of a cosine: slow at both ends.
+
+    >>> schedule = cosine(0.1, steps=100)
+    >>> [round(float(schedule(count)), 3) for count in (0, 25, 50, 100)]
+    [0.1, 0.085, 0.05, 0.0]
+
+    Args:
+        initial: the first rate.
+        steps: updates until the last.
+        final: the last rate, which stays.
+    """
     _require_ends(initial, steps, final)
 
     def schedule(count):
@@ -152,6 +162,9 @@ def warmup(steps: Whole, then: ScalarOrSchedule) -> Schedule:
 
     The first update has one step of the climb, for at a rate of zero it would be lost; the last
     step leads to the first update of `then`, so the line runs straight through the joint.
+
+    >>> [round(float(warmup(3, 0.4)(count)), 3) for count in range(5)]
+    [0.1, 0.2, 0.3, 0.4, 0.4]
 
     Args:
         steps: the number of updates before those of `then`.

@@ -15,6 +15,12 @@ from jaxvision.optim.base import descend
 def sgd(learning_rate: ScalarOrSchedule) -> optax.GradientTransformation:
     """Plain stochastic gradient descent, without momentum.
 
+    >>> import jax.numpy as jnp
+    >>> w = jnp.array([1.0, 2.0])
+    >>> updates, state = sgd(0.5).update(w, sgd(0.5).init(w), w)  # the gradient of |w|^2 / 2 is w
+    >>> print(updates)
+    [-0.5 -1. ]
+
     Raises:
         ValueError: if `learning_rate` is a number that is negative or not finite.
     """

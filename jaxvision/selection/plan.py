@@ -83,7 +83,7 @@ class Plan:
         return min(EVAL_BATCH, *(len(rows_of(rows)) for rows in self.folds.validation))
 
     def functions(self, fixed: dict[str, Value], *, loops: bool) -> LaneFunctions:
-        """A lane's functions, with these hyperparameters fixed."""
+        """A lane's functions, with these hyperparameters `fixed`, and steps in `loops` or not."""
         return LaneFunctions(
             self.make_run,
             fixed,

@@ -116,6 +116,12 @@ def retrain(plan: Plan, hyperparameters: Candidate, epochs: int, seed: int) -> R
 
     Schedules are as in the search, for `plan.epochs` epochs; of these the first `epochs` are made.
 
+    Args:
+        plan: of the search.
+        hyperparameters: of the chosen candidate.
+        epochs: how many are made.
+        seed: of the parameters and of all that is drawn.
+
     Raises:
         NonFiniteError: if it diverges.
         ValueError: if `epochs` is not in [1, plan.epochs].

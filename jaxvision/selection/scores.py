@@ -73,6 +73,7 @@ def candidate_scores(result: SweepResult, metric: str = "accuracy") -> tuple[Can
     hyperparameters must fear the same, and the mean of the lanes that did not would hide it.
 
     Args:
+        result: of `sweep`.
         metric: of the validation; larger is better of an accuracy, smaller of a loss or an error.
 
     Raises:
@@ -88,7 +89,7 @@ def candidate_scores(result: SweepResult, metric: str = "accuracy") -> tuple[Can
 
 
 def best_candidate(result: SweepResult, metric: str = "accuracy") -> CandidateScore:
-    """The candidate with the best mean.
+    """The candidate with the best mean; the arguments are those of `candidate_scores`.
 
     Raises:
         ValueError: as `candidate_scores`, and if all candidates diverged.
@@ -113,6 +114,7 @@ def simplest_candidate(
     simplicity. Of equally simple ones it is the one with the better mean.
 
     Args:
+        result: of `sweep`.
         simplicity: of the hyperparameters; larger is simpler: `lambda h: h["weight_decay"]`.
         metric: as in `candidate_scores`.
 

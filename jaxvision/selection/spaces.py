@@ -44,6 +44,9 @@ class Choice(NamedTuple):
 def grid(axes: Mapping[str, Iterable[Value]]) -> list[Candidate]:
     """All combinations of the axes' values; the last axis changes fastest.
 
+    >>> grid({"learning_rate": (0.1, 0.01), "dropout": (0.0,)})
+    [{'learning_rate': 0.1, 'dropout': 0.0}, {'learning_rate': 0.01, 'dropout': 0.0}]
+
     Raises:
         ValueError: if there is no axis, one has no value, one twice, or one that is not finite.
     """
@@ -61,6 +64,11 @@ def draw(
     space: Mapping[str, Uniform | Log | Choice], candidates: int, seed: int = 0
 ) -> list[Candidate]:
     """So many independent draws; the first ones are the same for any number of them.
+
+    Args:
+        space: what to draw each hyperparameter from.
+        candidates: how many.
+        seed: of the draws.
 
     Raises:
         ValueError: if the space is empty, an interval is upside down, endless or, of a logarithm,

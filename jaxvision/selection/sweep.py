@@ -124,10 +124,15 @@ def sweep_lanes(
 ) -> Iterator[FinishedLane]:
     """As `sweep`, but yields each lane when it has ended, with its best variables.
 
+    The other arguments are those of `sweep`.
+
     Args:
         done: what an earlier call yielded: these lanes are not trained again, and not yielded.
         keeper: keeps the lanes that have begun, and brings back those that an earlier call left;
             to forget those that are yielded is the caller's, once their results are safe.
+
+    Raises:
+        ValueError: as `sweep`.
     """
     if halving is not None:
         halving.check(plan.epochs)

@@ -54,10 +54,12 @@ class NonFiniteError(FloatingPointError):
 
 
 def never() -> bool:
+    """The answer of who has no question: no."""
     return False
 
 
 def unobserved(steps: int, waited: float) -> None:
+    """What is told of the steps when nobody wants to know."""
     del steps, waited
 
 

@@ -178,7 +178,14 @@ def fit(
 
 
 def evaluate(variables: Variables, eval_step: Callable, feed: Any) -> dict[str, float]:
-    """The mean loss and metrics over all examples of `feed`, each counted once."""
+    """The mean loss and metrics over all examples of `feed`, each counted once.
+
+    Args:
+        variables: of the model: `state.variables`, or `state.eval_variables` where there are
+            averages.
+        eval_step: of `make_eval_step`.
+        feed: of `jaxvision.data.open_feed`.
+    """
     totals, _ = EvalEpoch(eval_step, feed)(variables)
     return means(totals)
 

@@ -46,12 +46,12 @@ NOT_MEANS = ("count", "skipped")  # totals that are counts themselves
 
 
 def cross_entropy(logits: Logits, batch: Batch) -> Float[Array, " b"]:
-    """The loss of a classifier with integer labels, or with a distribution over the classes."""
+    """The loss of a classifier's logits, with labels that are integers or distributions."""
     return categorical_cross_entropy(logits, batch["label"], batch["mask"])
 
 
 def accuracy(logits: Logits, batch: Batch) -> dict[str, Array]:
-    """The metrics of a classifier: {"accuracy": whether each example's largest logit is right}."""
+    """A classifier's metrics: {"accuracy": whether the largest of an example's logits is right}."""
     return {"accuracy": correct(logits, batch["label"])}
 
 
@@ -188,7 +188,11 @@ def mirrored(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
 
 
 def means(totals: Mapping[str, float | np.floating | Array]) -> dict[str, float]:
-    """Totals, summed over batches already, as means an example; NaN if there was no example."""
+    """Totals, summed over batches already, as means an example; NaN if there was no example.
+
+    >>> means({"loss": 12.0, "accuracy": 30.0, "count": 40.0, "skipped": 0.0})
+    {'loss': 0.3, 'accuracy': 0.75}
+    """
     count = float(totals["count"])
     return {
         name: float(total) / count if count else float("nan")

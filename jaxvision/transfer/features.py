@@ -50,6 +50,8 @@ def extract_features(
     What comes after the feature in the network is not computed.
 
     Args:
+        model: whose feature it is.
+        variables: its parameters and statistics.
         source: images of one size, as the network takes them.
         feature: one of the names that the model gives its features.
         pool: a key of `POOLS`.

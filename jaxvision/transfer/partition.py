@@ -41,6 +41,10 @@ class Parts(NamedTuple):
 def partition(variables: Mapping[str, Any], learning: Chosen) -> Parts:
     """Takes `variables` apart into what learns and what is frozen.
 
+    >>> variables = {"params": {"body": {"kernel": 1}, "head": {"kernel": 2, "bias": 3}}}
+    >>> partition(variables, ["head"]).learning["params"]
+    {'head': {'kernel': 2, 'bias': 3}}
+
     Args:
         variables: of a model: "params", and "batch_stats" if there are any.
         learning: which parameters learn.

@@ -104,7 +104,14 @@ def fit_ridge(
     classes: int,
     penalty: Scalar = 1.0,
 ) -> Ridge:
-    """The classifier from all examples, with this penalty: a multiple of |X|^2 / d."""
+    """The classifier from all examples.
+
+    Args:
+        features: [n, d].
+        labels: 0 to classes - 1.
+        classes: how many there are.
+        penalty: a multiple of |X|^2 / d.
+    """
     targets = targets_of(labels, classes)
     return solve(decompose(jnp.asarray(features), targets, jnp.ones(len(labels), bool)), penalty)
 

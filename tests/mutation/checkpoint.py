@@ -24,7 +24,7 @@ MUTANTS = {
         ("and not text.endswith(", "and text.endswith("),
         ("    return sum(a != b for", "    return 20 < sum(a != b for"),
         ("if file.is_symlink() or not", "if not"),
-        ("[name for name in names if name != SUMS]", "[n for n in names if n != 'MANIFEST.json']"),
+        ("(name for name in names if name != SUMS)", "(n for n in names if n != 'MANIFEST.json')"),
         ("[] if all(lines) else", "[] if True else"),
         ("        os.fsync(descriptor)\n", "        pass\n"),
         ("sorted(expected | found)", "sorted(expected)"),

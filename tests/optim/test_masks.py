@@ -69,6 +69,13 @@ class Layer:
     bias: jax.Array
 
 
+def test_the_kernels_of_nnx_are_found_in_their_boxes():
+    from flax import nnx
+
+    params = nnx.state(nnx.Linear(2, 3, rngs=nnx.Rngs(0)), nnx.Param)
+    assert jax.tree.leaves(kernels(params)) == [False, True]  # bias, kernel
+
+
 def test_names_come_from_dataclasses_and_sequences_too():
     layer = Layer(kernel=jnp.ones((2, 2)), bias=jnp.ones(2))
     params = {"layers": [layer, layer]}

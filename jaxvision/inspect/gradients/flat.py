@@ -88,7 +88,7 @@ def flatten(fn: Callable[[PyTree], Any], params: PyTree) -> Flat:
 
 
 def require_finite(value: Float64[np.ndarray, ""]) -> None:
-    """Holds the value at the parameters to what can be differentiated."""
+    """Raises ValueError if the value at the parameters is NaN or an infinity."""
     if not np.isfinite(value):
         raise ValueError(f"`fn` must be finite at `params`, got {value}: look for a NaN in them.")
 
