@@ -19,6 +19,7 @@ from typing import Any, SupportsIndex
 
 from jaxvision.data.annotations import Annotation, check_size, class_index, read_objects
 from jaxvision.data.folder import SPLITS
+from jaxvision.data.image_file import numbered
 from jaxvision.data.images import check_channels, read_image
 from jaxvision.data.objects import AnnotatedItem, Objects
 
@@ -101,11 +102,13 @@ class COCOSource:
         """Reads one image.
 
         Raises:
-            FileNotFoundError: if its file is gone.
-            ImageError: if it cannot be read whole, or has not the size that was annotated.
+            ImageError: if its file is gone, cannot be read whole, or has not the size that was
+                annotated.
         """
-        image, objects = read_image(self.paths[index], self.channels), self._objects[index]
-        check_size(self.describe(index), image, objects)
+        objects = self._objects[index]
+        with numbered(f"Item {index}"):
+            image = read_image(self.paths[index], self.channels)
+            check_size(self.describe(index), image, objects)
         return {"image": image, "objects": objects}
 
     def describe(self, index: SupportsIndex) -> str:

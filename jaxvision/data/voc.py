@@ -36,6 +36,7 @@ from jaxvision.data.annotations import (
     read_objects,
 )
 from jaxvision.data.folder import EXTENSIONS
+from jaxvision.data.image_file import numbered
 from jaxvision.data.images import check_channels, read_image
 from jaxvision.data.objects import AnnotatedItem, Objects
 from jaxvision.data.voc_file import VOCFile, VOCObject, read_voc_file
@@ -107,11 +108,13 @@ class VOCSource:
         """Reads one image.
 
         Raises:
-            FileNotFoundError: if its file is gone.
-            ImageError: if it cannot be read whole, or has not the size that was annotated.
+            ImageError: if its file is gone, cannot be read whole, or has not the size that was
+                annotated.
         """
-        image, objects = read_image(self.paths[index], self.channels), self._objects[index]
-        check_size(self.describe(index), image, objects)
+        objects = self._objects[index]
+        with numbered(f"Item {index}"):
+            image = read_image(self.paths[index], self.channels)
+            check_size(self.describe(index), image, objects)
         return {"image": image, "objects": objects}
 
     def describe(self, index: SupportsIndex) -> str:

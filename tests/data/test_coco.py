@@ -159,7 +159,7 @@ def test_missing_files_are_named(tmp_path):
 
 def test_an_image_of_another_size_is_refused(tmp_path):
     source = COCOSource(written(tmp_path, content(), size=(20, 30)), tmp_path)
-    with raises(ImageError, "5.png: is 20 x 30 pixels", "for 30 x 20"):
+    with raises(ImageError, "5.png: is 20 x 30 pixels", "for 30 x 20", "Item 0"):
         source[0]
 
 

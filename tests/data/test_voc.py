@@ -145,7 +145,7 @@ def test_a_missing_size_is_read_from_the_image(voc):
 def test_an_image_of_another_size_is_refused(voc):
     source = VOCSource(voc(image=(20, 30), train={"a": xml_of(CAT)}), "train")
     assert source.objects(0).width == 30
-    with raises(ImageError, "a.jpg: is 20 x 30 pixels", "for 30 x 20"):
+    with raises(ImageError, "a.jpg: is 20 x 30 pixels", "for 30 x 20", "Item 0"):
         source[0]
 
 
