@@ -141,7 +141,7 @@ def test_objects_are_read_without_decoding(tiny, monkeypatch):
     def decode(*args, **kwargs):
         raise AssertionError("decoded an image")
 
-    monkeypatch.setattr("jaxvision.data.images._decode", decode)
+    monkeypatch.setattr("jaxvision.data.images._to_uint8", decode)
     assert open_tfds_objects("tiny", tiny)["train"].objects(0).width == 30
 
 

@@ -44,7 +44,7 @@ def test_predict_writes_a_new_picture(jaxvision, trained, tmp_path):
         (("denoising", "--sigma", "50", "10"), "`sigma` must be one number in (0, 255], or two"),
         (("denoising", "--peak", "10"), "`peak` must be left out without poisson noise"),
         (("super_resolution", "--factor", "3"), "`patch` must be a multiple of the factor, 3"),
-        (("denoising", "--data", "images:nowhere"), "nowhere: no such folder"),
+        (("denoising", "--data", "images:nowhere"), "`data`: nowhere does not exist"),
     ],
 )
 def test_wrong_usage_is_one_line(jaxvision, arguments, message):
