@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "jaxvision"
 
 # What each part may import of ours. Anyone may import those that import nothing of ours.
-FREE = {"names", "hyperparameters"}
+FREE = {"names", "hyperparameters", "settings", "setting_types"}
 MAY_IMPORT = {
     **{part: set() for part in FREE},
     "optim": set(),

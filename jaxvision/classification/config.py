@@ -8,15 +8,8 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from jaxvision.runs.config import (
-    BadImages,
-    Compute,
-    Record,
-    Rules,
-    at_least,
-    from_zero,
-    refuse_broken,
-)
+from jaxvision.runs.config import BadImages, Compute, Record, shared_rules
+from jaxvision.settings import Rules, at_least, from_zero, refuse_broken
 
 MAX_IMAGE_SIZE = 4096  # pixels a side
 
@@ -142,35 +135,25 @@ class TrainConfig(Record, Compute, Training, Augmentation, Transfer, Data, Main)
 
     def _rules(self) -> Rules:
         """For each value: whether its rule is kept, and the rule."""
-        whole = at_least(
-            self,
-            **dict.fromkeys(("batch_size", "epochs", "max_skipped", "accumulate", "keep"), 1),
-            **dict.fromkeys(("split_seed", "workers", "crop_padding", "unfreeze_epochs"), 0),
-            **{"patience": 1, "processes": 1, "process_id": 0},
-        )
         strengths = from_zero(
             self,
-            **{"shift": 1, "zoom": 1, "rotation": math.inf, "shear": 90, "color": 1, "max_bad": 1},
-            **dict.fromkeys(("mixup", "cutmix", "checkpoint_seconds", "weight_decay"), math.inf),
+            **{"shift": 1, "zoom": 1, "rotation": math.inf, "shear": 90, "color": 1},
+            **dict.fromkeys(("mixup", "cutmix"), math.inf),
         )
-        decay, size = self.average_decay, self.image_size
-        alone = self.pretrained is None
+        size, alone = self.image_size, self.pretrained is None
         return (
-            whole
+            shared_rules(self)
+            | at_least(self, crop_padding=0, unfreeze_epochs=0)
             | strengths
             | {
-                "learning_rate": (0 < self.learning_rate < math.inf, "positive and finite"),
-                "seed": (0 <= self.seed < 2**32, "in [0, 2**32)"),
                 "label_smoothing": (0 <= self.label_smoothing <= 1, "in [0, 1]"),
                 "erase": (0 <= self.erase <= 1, "in [0, 1]"),
-                "average_decay": (decay is None or 0 <= decay < 1, "in [0, 1), or None"),
                 "image_size": (
                     size is None or 1 <= size <= MAX_IMAGE_SIZE,
                     f"in [1, {MAX_IMAGE_SIZE}], or None",
                 ),
                 "freeze": (not (alone and self.freeze), "left out without `pretrained`"),
                 "rate_decay": (0 < self.rate_decay <= 1, "in (0, 1]"),
-                "validation_fraction": (0 < self.validation_fraction < 1, "in (0, 1)"),
                 "test_fraction": (0 < self.test_fraction < 1, "in (0, 1)"),
             }
         )

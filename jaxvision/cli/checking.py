@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from jaxvision.names import lookup, nearest
 from jaxvision.runs.config_file import load_settings
-from jaxvision.runs.setting_types import describe, from_word, is_a
+from jaxvision.setting_types import describe, from_word, is_a
 
 ALIASES = {"-o": "--out"}
 ON_DISK = ("folder", "voc", "coco", "masks", "images")  # kinds of data that are named by a path

@@ -8,15 +8,8 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from jaxvision.runs.config import (
-    BadImages,
-    Compute,
-    Record,
-    Rules,
-    at_least,
-    from_zero,
-    refuse_broken,
-)
+from jaxvision.runs.config import BadImages, Compute, Record, shared_rules
+from jaxvision.settings import Rules, at_least, from_zero, refuse_broken
 
 MAX_SIDE = 4096  # pixels
 
@@ -146,17 +139,6 @@ class DetectConfig(Record, Compute, Training, Augmentation, Detector, Data, Main
 
     def _rules(self) -> Rules:
         """For each value: whether its rule is kept, and the rule."""
-        lowest = at_least(
-            self,
-            **dict.fromkeys(("batch_size", "epochs", "max_skipped", "accumulate", "keep"), 1),
-            **{"split_seed": 0, "workers": 0, "stride": 1, "scenes": 1, "patience": 1},
-            **{"processes": 1, "process_id": 0, "cell_boxes": 1, "hidden": 1, "max_boxes": 1},
-        )
-        ranges = from_zero(
-            self,
-            **dict.fromkeys(("shift", "zoom", "crop", "color", "max_bad"), 1),
-            **dict.fromkeys(("checkpoint_seconds", "weight_decay"), math.inf),
-        )
         sides = {
             name: (value is None or 1 <= value <= MAX_SIDE, f"in [1, {MAX_SIDE}], or None")
             for name, value in (("height", self.height), ("width", self.width))
@@ -178,18 +160,15 @@ class DetectConfig(Record, Compute, Training, Augmentation, Detector, Data, Main
                 ("stride", None),
             )
         }
-        decay = self.average_decay
         return (
-            lowest
-            | ranges
+            shared_rules(self)
+            | at_least(self, stride=1, scenes=1, cell_boxes=1, hidden=1, max_boxes=1)
+            | from_zero(self, **dict.fromkeys(("shift", "zoom", "crop", "color"), 1))
             | sides
             | lengths
             | parts
             | {
-                "learning_rate": (0 < self.learning_rate < math.inf, "positive and finite"),
                 "clip": (self.clip > 0, "positive"),
-                "seed": (0 <= self.seed < 2**32, "in [0, 2**32)"),
-                "average_decay": (decay is None or 0 <= decay < 1, "in [0, 1), or None"),
                 "freeze": (
                     not (self.pretrained is None and self.freeze),
                     "left out without `pretrained`",
@@ -199,6 +178,5 @@ class DetectConfig(Record, Compute, Training, Augmentation, Detector, Data, Main
                     "at least 1, or left out where the model is not faster_rcnn",
                 ),
                 "remat": (not self.remat, "left out: no detector has it"),
-                "validation_fraction": (0 < self.validation_fraction < 1, "in (0, 1)"),
             }
         )

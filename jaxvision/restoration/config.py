@@ -6,19 +6,11 @@ groups of `--help`.
 """
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Literal
 
-from jaxvision.runs.config import (
-    BadImages,
-    Compute,
-    Record,
-    Rules,
-    at_least,
-    from_zero,
-    refuse_broken,
-)
+from jaxvision.runs.config import BadImages, Compute, Record, shared_rules
+from jaxvision.settings import Rules, at_least, positive, refuse_broken
 
 MAX_PATCH = 1024  # pixels
 NOISES = ("gaussian", "poisson", "salt_and_pepper")
@@ -170,24 +162,11 @@ class _Restoration(Record, Compute, Training, Augmentation, Data):
 
     def _rules(self) -> Rules:
         """For each value: whether its rule is kept, and the rule."""
-        lowest = at_least(
-            self,
-            **dict.fromkeys(("batch_size", "epochs", "max_skipped", "accumulate", "keep"), 1),
-            **{"split_seed": 0, "workers": 0, "patience": 1, "patches": 1},
-            **{"processes": 1, "process_id": 0},
-        )
-        unbounded = dict.fromkeys(("checkpoint_seconds", "weight_decay"), math.inf)
-        ranges = from_zero(self, **unbounded, max_bad=1)
-        decay = self.average_decay
         return (
-            lowest
-            | ranges
+            shared_rules(self)
+            | at_least(self, patches=1)
             | {
                 "patch": (8 <= self.patch <= MAX_PATCH, f"in [8, {MAX_PATCH}]"),
-                "learning_rate": (0 < self.learning_rate < math.inf, "positive and finite"),
-                "seed": (0 <= self.seed < 2**32, "in [0, 2**32)"),
-                "average_decay": (decay is None or 0 <= decay < 1, "in [0, 1), or None"),
-                "validation_fraction": (0 < self.validation_fraction < 1, "in (0, 1)"),
                 "remat": (not self.remat, "left out: no network here has it"),
             }
         )
@@ -207,7 +186,6 @@ class DenoiseConfig(_Restoration, Denoiser, Denoising):
                 "one number in (0, 255], or two, ascending",
             ),
             "test_sigma": (test is None or 0 < test <= 255, "in (0, 255], or None"),
-            "peak": (0 < self.peak < math.inf, "positive and finite"),
             "fraction": (0 < self.fraction < 1, "in (0, 1)"),
             "depth": (self.depth >= 2, "at least 2"),
         }
@@ -217,7 +195,7 @@ class DenoiseConfig(_Restoration, Denoiser, Denoising):
                 rules[name] = (False, f"left out without {kind} noise")
         if self.model == "denoiser" and self.depth != DenoiseConfig.depth:
             rules["depth"] = (False, "left out: `denoiser` has three convolutions")
-        return super()._rules() | at_least(self, width=1) | rules
+        return super()._rules() | at_least(self, width=1) | positive(self, "peak") | rules
 
     @property
     def tested_sigma(self) -> float:

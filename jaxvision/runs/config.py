@@ -1,13 +1,10 @@
-"""What can be set for any run, whatever is learned in it, and how a setting is refused."""
+"""What can be set for any run, whatever is learned in it."""
 
-import copy
 import dataclasses
-from collections.abc import Callable
+import math
 from typing import Any, Literal
 
-from jaxvision.runs.setting_types import describe, hints_of, is_a
-
-Rules = dict[str, tuple[bool, str]]  # for each setting, whether its rule is kept, and the rule
+from jaxvision.settings import Rules, at_least, from_zero, positive
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,40 +62,21 @@ FREE = (
 )
 
 
-def refuse_broken(config: Any, rules: Callable[[Any], Rules]) -> None:
-    """Raises ValueError with every value that cannot be, all in one line.
-
-    Args:
-        config: a frozen dataclass with a default for each field.
-        rules: those of its class. They are only asked about values of the right type, and where one
-            is not, with its default in its place.
-    """
-    broken, sound = [], copy.copy(config)
-    for name, hint in hints_of(type(config)).items():
-        value = getattr(config, name)
-        if not is_a(value, hint):
-            broken.append(f"`{name}` must be {describe(hint)}, got {value!r}")
-            object.__setattr__(sound, name, type(config).__dataclass_fields__[name].default)
-    broken += [
-        f"`{name}` must be {rule}, got {getattr(sound, name)}"
-        for name, (kept, rule) in rules(sound).items()
-        if not kept
-    ]
-    if broken:
-        raise ValueError("; ".join(broken))
-
-
-def at_least(config: Any, **lowest: int) -> Rules:
-    """That each of these settings is None, or no lower."""
-    values = {name: getattr(config, name) for name in lowest}
-    return {
-        name: (values[name] is None or values[name] >= low, f"at least {low}")
-        for name, low in lowest.items()
-    }
-
-
-def from_zero(config: Any, **ends: int | float) -> Rules:
-    """That each of these settings is 0 or above, and below its end."""
-    return {
-        name: (0 <= getattr(config, name) < end, f"in [0, {end})") for name, end in ends.items()
-    }
+def shared_rules(config: Any) -> Rules:
+    """Those of the settings that every task has, those above among them: whether each is kept, and
+    the rule."""
+    decay = config.average_decay
+    return (
+        at_least(
+            config,
+            **dict.fromkeys(("batch_size", "epochs", "max_skipped", "accumulate", "keep"), 1),
+            **{"patience": 1, "processes": 1, "process_id": 0, "split_seed": 0, "workers": 0},
+        )
+        | from_zero(config, checkpoint_seconds=math.inf, weight_decay=math.inf, max_bad=1)
+        | positive(config, "learning_rate")
+        | {
+            "seed": (0 <= config.seed < 2**32, "in [0, 2**32)"),
+            "average_decay": (decay is None or 0 <= decay < 1, "in [0, 1), or None"),
+            "validation_fraction": (0 < config.validation_fraction < 1, "in (0, 1)"),
+        }
+    )

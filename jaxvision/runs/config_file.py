@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxvision.names import nearest
-from jaxvision.runs.setting_types import describe, from_file, hints_of, is_a
+from jaxvision.setting_types import describe, from_file, hints_of, is_a
 
 
 class Loaded(NamedTuple):

@@ -8,15 +8,8 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from jaxvision.runs.config import (
-    BadImages,
-    Compute,
-    Record,
-    Rules,
-    at_least,
-    from_zero,
-    refuse_broken,
-)
+from jaxvision.runs.config import BadImages, Compute, Record, shared_rules
+from jaxvision.settings import Rules, at_least, from_zero, positive, refuse_broken
 
 MAX_SIDE = 4096  # pixels
 WEIGHTED = ("cross_entropy", "cross_entropy_dice")  # losses that know weights of pixels
@@ -150,24 +143,18 @@ class SegmentConfig(Record, Compute, Training, Augmentation, Network, Data, Main
 
     def _rules(self) -> Rules:
         """For each value: whether its rule is kept, and the rule."""
-        lowest = at_least(
-            self,
-            **dict.fromkeys(("batch_size", "epochs", "max_skipped", "accumulate", "keep"), 1),
-            **{"split_seed": 0, "workers": 0, "scenes": 1, "patience": 1, "patch": 1},
-            **{"processes": 1, "process_id": 0, "width": 1},
-        )
         ranges = from_zero(
             self,
-            **dict.fromkeys(("shift", "zoom", "color", "max_bad"), 1),
-            **dict.fromkeys(
-                ("checkpoint_seconds", "weight_decay", "rotation", "elastic"), math.inf
-            ),
+            **dict.fromkeys(("shift", "zoom", "color"), 1),
+            **dict.fromkeys(("rotation", "elastic"), math.inf),
         )
-        size, decay, border = self.image_size, self.average_decay, self.border_weight
+        size, border = self.image_size, self.border_weight
         on_backbone = self.model == "encoder_unet"
         alone = "left out: it is for encoder_unet"
         return (
-            lowest
+            shared_rules(self)
+            | at_least(self, scenes=1, patch=1, width=1)
+            | positive(self, "border_sigma")
             | ranges
             | {
                 "image_size": (
@@ -175,11 +162,7 @@ class SegmentConfig(Record, Compute, Training, Augmentation, Network, Data, Main
                     f"in [1, {MAX_SIDE}], or None",
                 ),
                 "depth": (1 <= self.depth <= 6, "in [1, 6]"),
-                "learning_rate": (0 < self.learning_rate < math.inf, "positive and finite"),
                 "clip": (self.clip > 0, "positive"),
-                "seed": (0 <= self.seed < 2**32, "in [0, 2**32)"),
-                "average_decay": (decay is None or 0 <= decay < 1, "in [0, 1), or None"),
-                "border_sigma": (0 < self.border_sigma < math.inf, "positive and finite"),
                 "border_weight": (
                     border is None or (0 <= border < math.inf and self._takes_border_weights()),
                     f"from 0 on, with a loss of {' or '.join(WEIGHTED)}, and without class weights,"
@@ -196,7 +179,6 @@ class SegmentConfig(Record, Compute, Training, Augmentation, Network, Data, Main
                     "left out without `pretrained`",
                 ),
                 "remat": (not self.remat, "left out: no U-Net has it"),
-                "validation_fraction": (0 < self.validation_fraction < 1, "in (0, 1)"),
             }
         )
 

@@ -2,19 +2,16 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Literal
 
 import tyro
 
-from jaxvision.names import lookup
+from jaxvision.settings import Rules, at_least, from_zero, positive, refuse_broken
 
 COARSEST = 256  # pixels of the long side, or more, where a painting begins
 MAX_SIZE = 16384  # pixels of the long side: a square of them takes 3 GB
-OPTIMIZERS = ("lbfgs", "adam")
-INITIAL = ("content", "noise", "style")
+FROM_ZERO = ("content_weight", "total_variation")  # that a painter and a network share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,41 +66,18 @@ class Settings(Optimization, Painting):
 
     def __post_init__(self) -> None:
         """Raises ValueError with every value that cannot be, all in one line."""
-        mix, zero = self.mix, ("content_weight", "style_weight", "total_variation")
-        above, one = ("style_scale", "learning_rate"), ("steps", "memory", "every")
-        _refuse_broken(
-            self,
-            {name: (0 <= getattr(self, name) < math.inf, "0 or more") for name in zero}
-            | {name: (0 < getattr(self, name) < math.inf, "above 0") for name in above}
-            | {name: (getattr(self, name) >= 1, "at least 1") for name in one}
-            | {
-                "mix": (
-                    mix is None or (min(mix, default=0) >= 0 and 0 < sum(mix) < math.inf),
-                    "0 or more, not all 0",
-                ),
-            },
-            {"optimizer": OPTIMIZERS, "initial": INITIAL},
+        refuse_broken(self, type(self)._rules)
+
+    def _rules(self) -> Rules:
+        """For each value: whether its rule is kept, and the rule."""
+        mix = self.mix
+        sound = mix is None or (min(mix, default=0) >= 0 and 0 < sum(mix) < math.inf)
+        return (
+            at_least(self, steps=1, memory=1, every=1)
+            | from_zero(self, **dict.fromkeys(FROM_ZERO, math.inf), style_weight=math.inf)
+            | positive(self, "style_scale", "learning_rate")
+            | {"mix": (sound, "0 or more, not all 0")}
         )
-
-
-def _refuse_broken(
-    config: object,
-    rules: dict[str, tuple[bool, str]],
-    names: Mapping[str, Sequence[str]] = MappingProxyType({}),
-) -> None:
-    """Raises if a setting does not keep its rule, which NaN never does, or is none of its names."""
-    broken = [
-        f"`{name}` must be {rule}, got {getattr(config, name)}"
-        for name, (kept, rule) in rules.items()
-        if not kept
-    ]
-    for name, known in names.items():
-        try:
-            lookup(name, getattr(config, name), dict.fromkeys(known))
-        except ValueError as error:
-            broken.append(str(error))
-    if broken:
-        raise ValueError("; ".join(broken))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,14 +138,12 @@ class Files:
 
     def __post_init__(self) -> None:
         """Raises ValueError with every value that cannot be, all in one line."""
-        size = self.size
-        _refuse_broken(
-            self,
-            {
-                "size": (size is None or size <= MAX_SIZE, f"at most {MAX_SIZE}"),
-                "preview_every": (self.preview_every >= 1, "at least 1"),
-            },
-        )
+        refuse_broken(self, type(self)._rules)
+
+    def _rules(self) -> Rules:
+        """For each value: whether its rule is kept, and the rule."""
+        fits = self.size is None or self.size <= MAX_SIZE
+        return at_least(self, preview_every=1) | {"size": (fits, f"at most {MAX_SIZE}")}
 
 
 WITH_LEARNED = ("out", "size", "preserve_colour", "colour_by", "learned", "force")
@@ -216,10 +188,12 @@ class Learning:
 
     def __post_init__(self) -> None:
         """Raises ValueError with every value that cannot be, all in one line."""
-        zero, above = ("content_weight", "total_variation"), ("style_size", "learning_rate")
-        _refuse_broken(
-            self,
-            {name: (0 <= getattr(self, name) < math.inf, "0 or more") for name in zero}
-            | {name: (0 < getattr(self, name) < math.inf, "above 0") for name in above}
-            | {"every": (self.every >= 1, "at least 1")},
+        refuse_broken(self, type(self)._rules)
+
+    def _rules(self) -> Rules:
+        """For each value: whether its rule is kept, and the rule."""
+        return (
+            at_least(self, every=1)
+            | from_zero(self, **dict.fromkeys(FROM_ZERO, math.inf))
+            | positive(self, "style_size", "learning_rate")
         )

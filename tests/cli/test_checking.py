@@ -65,14 +65,14 @@ WRONG = {
     ],
     "style me.png --steps 0 --content-weight -1 --sise 5 --initial nois --style-scale inf": [
         "`steps` must be at least 1, got 0",
-        "`content_weight` must be 0 or more, got -1.0",
+        "`content_weight` must be in [0, inf), got -1.0",
         "`--sise` is unknown (did you mean `--size`?)",
         "`--initial` must be 'content' or 'noise' or 'style', got 'nois'",
-        "`style_scale` must be above 0, got inf",
+        "`style_scale` must be positive and finite, got inf",
     ],
     "learn-style photos style.png --every 0 --learning-rate 0 --width wide": [
         "`every` must be at least 1, got 0",
-        "`learning_rate` must be above 0, got 0.0",
+        "`learning_rate` must be positive and finite, got 0.0",
         "`--width` must be a whole number, got 'wide'",
     ],
 }
