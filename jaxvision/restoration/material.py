@@ -42,12 +42,13 @@ def open_parts(
             are grey and those of the training in colour, or the other way round.
         FileNotFoundError: if they are not there.
     """
+    max_bad = config.max_bad if config.on_bad_image == "skip" else None
     found = open_pictures(
         config.data,
         config.channels,
         validation_fraction=config.validation_fraction,
         split_seed=config.split_seed,
-        max_bad=config.max_bad if config.on_bad_image == "skip" else None,
+        max_bad=max_bad,
         note=note,
     )
     if "validation" not in found:
@@ -58,11 +59,19 @@ def open_parts(
     test = found.get("test")
     if config.test_data is not None:
         channels = found["train"].channels
-        test = open_test(config.test_data, config.channels, channels)
+        test = open_test(config.test_data, config.channels, channels, max_bad=max_bad, note=note)
     return Parts(found["train"], found["validation"], test)
 
 
-def open_test(data: str, asked: int | None, channels: int, part: str = "test") -> PictureSource:
+def open_test(
+    data: str,
+    asked: int | None,
+    channels: int,
+    part: str = "test",
+    *,
+    max_bad: float | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> PictureSource:
     """The pictures that `data` names, to be measured on: one part; all of a folder without parts.
 
     Args:
@@ -70,12 +79,15 @@ def open_test(data: str, asked: int | None, channels: int, part: str = "test") -
         asked: what to convert them to; None to leave them as they are.
         channels: that they must have.
         part: which one, of what has parts.
+        max_bad: leave out those that cannot be read, up to this part; None: none.
+        note: is told what is left out.
 
     Raises:
+        ImageError: if more pictures are bad than `max_bad` allows.
         ValueError: if they have other channels, or there is no such part.
         FileNotFoundError: if they are not there.
     """
-    found = open_pictures(data, asked, validation_fraction=None)
+    found = open_pictures(data, asked, validation_fraction=None, max_bad=max_bad, note=note)
     source = found["train"] if set(found) == {"train"} else lookup("part", part, found)
     check_alike(source, channels, data)
     return source

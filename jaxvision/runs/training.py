@@ -102,6 +102,7 @@ def run_training(
             display.note(f"{config.out} is finished already; its result is in {files.RESULT} there")
             return config.out
         prepared = prepare(config, display, stack)
+        remarks = tuple(display.notes)  # of the readers: what was left out, cut or held out
         normalization, changed = _same_as_before(config, prepared, display, allow_changed, going_on)
         plan = prepared.plan(normalization)
         # What cannot work is refused here: nothing is written before.
@@ -121,7 +122,7 @@ def run_training(
         if going_on:
             progress = runs.restore(session, progress, resume, changed=changed)
         if is_first() and (not going_on or changed):
-            files.write_json(path / files.CONFIG, prepared.record)
+            files.write_json(path / files.CONFIG, prepared.record | {"remarks": remarks})
         display.note(f"{plan.summary} -> {path}")
         with memory_explained(config.batch_size, plan.image_shape):
             progress = runs.train(session, progress)

@@ -29,12 +29,17 @@ class Bar:
 
 
 class Display:
-    """Draws on `console`; on one that is not a terminal (a file, a pipe) only plain lines."""
+    """Draws on `console`; on one that is not a terminal (a file, a pipe) only plain lines.
+
+    Attributes:
+        notes: what was noted so far, shown or not.
+    """
 
     def __init__(self, console: Console, *, quiet: bool = False):
         """Args: where; whether to show nothing at all, as one of many processes."""
         console.quiet = quiet
         self.console = console
+        self.notes: list[str] = []
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -60,12 +65,13 @@ class Display:
             yield
 
     def note(self, text: str) -> None:
-        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+        self.notes.append(text)
+        self._line(text)
 
     def epoch(self, record: dict, epochs: int, *, best: bool, speed: str = "") -> None:
         """One aligned line: what was measured, and a star where validation was the best so far."""
         train, validation = _shown(record["train"]), _shown(record["validation"])
-        self.note(
+        self._line(
             f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}"
             f"   train {train}   validation {validation} {'*' if best else ' '}"
             f"{f'  {speed}' if speed else ''}{_skipped(record)}".rstrip()
@@ -73,13 +79,16 @@ class Display:
 
     def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
         """A table under its title; the first column is names, the others are figures."""
-        self.note(f"\n{title}")
+        self._line(f"\n{title}")
         table = Table()
         for i, column in enumerate(columns):
             table.add_column(column, justify="left" if i == 0 else "right")
         for row in rows:
             table.add_row(*row)
         self.console.print(table)
+
+    def _line(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def _shown(measured: dict[str, float]) -> str:

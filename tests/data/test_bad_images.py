@@ -194,6 +194,19 @@ def test_segmentation_and_restoration_follow_them(tmp_path):
                 [part[i] for i in range(len(part))]
 
 
+def test_pictures_for_the_test_of_a_restoration_follow_them(tmp_path):
+    write_pairs(tmp_path)
+    (tmp_path / "images" / "1.png").write_bytes(b"")
+    data = f"images:{tmp_path / 'images'}"
+    chosen = DenoiseConfig(test_data=data, channels=1, on_bad_image="skip", max_bad=0.2)
+    notes = []
+    assert len(restoration.open_parts(chosen, notes.append).test) == 4
+    assert notes[0] == "left out: 1 of 5 images" and "1.png: " in notes[1]
+    with pytest.raises(ImageError, match=r"1\.png"):
+        test = restoration.open_parts(dataclasses.replace(chosen, on_bad_image="error")).test
+        [test[i] for i in range(len(test))]
+
+
 def test_detection_follows_them(tmp_path):
     images = [{"id": i, "file_name": f"{i}.png", "height": 1, "width": 2} for i in range(5)]
     (tmp_path / "train").mkdir()

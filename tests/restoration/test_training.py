@@ -200,3 +200,18 @@ def test_a_test_picture_that_is_too_small_is_refused_before_the_training(tmp_pat
     with pytest.raises(ValueError, match=r"flat\.png: is 9 x 60 pixels, and SSIM needs .* 11 x 11"):
         train_denoiser(config, quiet())
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_left_out_is_in_the_configuration_of_the_run(tmp_path):
+    rng, folder = np.random.default_rng(0), tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(5):
+        Image.fromarray(rng.integers(0, 256, (32, 32), np.uint8)).save(folder / f"{i}.png")
+    (folder / "3.png").write_bytes(b"none")
+    options = {"on_bad_image": "skip", "max_bad": 0.2, "patches": 8, "epochs": 1}
+    config = dataclasses.replace(
+        DENOISE, data=f"images:{folder}", out=tmp_path / "run", validation_fraction=0.3, **options
+    )
+    train_denoiser(config, quiet())
+    remarks = json.loads((tmp_path / "run" / "config.json").read_text())["remarks"]
+    assert remarks[0] == "left out: 1 of 5 images" and "3.png: " in remarks[1]
