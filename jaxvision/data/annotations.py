@@ -17,13 +17,13 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
-from jaxtyping import UInt8
 
-from jaxvision.data.image_file import ImageError, open_image
-from jaxvision.data.objects import Objects
+from jaxvision.data.image_file import ImageError, numbered, open_image
+from jaxvision.data.images import read_image
+from jaxvision.data.objects import AnnotatedItem, Objects
 
 SLACK = 1.0  # pixels
 EXIF_ORIENTATION, ON_THEIR_SIDE = 0x0112, (5, 6, 7, 8)
@@ -90,14 +90,24 @@ def read_objects(file: str, height: int, width: int, annotations: Sequence[Annot
     return Reading(objects, kept, remarks)
 
 
-def check_size(name: str, image: UInt8[np.ndarray, "h w c"], objects: Objects) -> None:
-    """Raises ImageError if an image has not the size that its annotations are made for."""
-    if image.shape[:2] != (objects.height, objects.width):
-        raise ImageError(
-            f"{name}: is {image.shape[1]} x {image.shape[0]} pixels, but its annotations are for "
-            f"{objects.width} x {objects.height}, so its boxes would lie elsewhere. Get the image "
-            "that was annotated, or correct the annotated size and boxes."
-        )
+def read_annotated(
+    index: SupportsIndex, path: Path, channels: int, objects: Objects
+) -> AnnotatedItem:
+    """Reads the image of these objects, item `index` of its source.
+
+    Raises:
+        ImageError: if its file is gone, cannot be read whole, or has not the size that the
+            annotations are made for.
+    """
+    with numbered(f"Item {index}"):
+        image = read_image(path, channels)
+        if image.shape[:2] != (objects.height, objects.width):
+            raise ImageError(
+                f"{path}: is {image.shape[1]} x {image.shape[0]} pixels, but its annotations are "
+                f"for {objects.width} x {objects.height}, so its boxes would lie elsewhere. Get "
+                "the image that was annotated, or correct the annotated size and boxes."
+            )
+    return {"image": image, "objects": objects}
 
 
 def class_index(where: str, found: Any, known: dict[Any, int]) -> int:

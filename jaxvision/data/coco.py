@@ -17,10 +17,9 @@ import json
 from pathlib import Path, PureWindowsPath
 from typing import Any, SupportsIndex
 
-from jaxvision.data.annotations import Annotation, check_size, class_index, read_objects
+from jaxvision.data.annotations import Annotation, class_index, read_annotated, read_objects
 from jaxvision.data.folder import SPLITS
-from jaxvision.data.image_file import numbered
-from jaxvision.data.images import check_channels, read_image
+from jaxvision.data.images import check_channels
 from jaxvision.data.objects import AnnotatedItem, Objects
 
 EXPORTED = ("_annotations.coco.json", "annotations.json")
@@ -99,17 +98,8 @@ class COCOSource:
         return self._objects[index]
 
     def __getitem__(self, index: SupportsIndex) -> AnnotatedItem:
-        """Reads one image.
-
-        Raises:
-            ImageError: if its file is gone, cannot be read whole, or has not the size that was
-                annotated.
-        """
-        objects = self._objects[index]
-        with numbered(f"Item {index}"):
-            image = read_image(self.paths[index], self.channels)
-            check_size(self.describe(index), image, objects)
-        return {"image": image, "objects": objects}
+        """Reads one image; `read_annotated` says which errors there are."""
+        return read_annotated(index, self.paths[index], self.channels, self._objects[index])
 
     def describe(self, index: SupportsIndex) -> str:
         return str(self.paths[index])

@@ -30,14 +30,13 @@ from jaxtyping import Bool
 
 from jaxvision.data.annotations import (
     Annotation,
-    check_size,
     class_index,
     image_size,
+    read_annotated,
     read_objects,
 )
 from jaxvision.data.folder import EXTENSIONS
-from jaxvision.data.image_file import numbered
-from jaxvision.data.images import check_channels, read_image
+from jaxvision.data.images import check_channels
 from jaxvision.data.objects import AnnotatedItem, Objects
 from jaxvision.data.voc_file import VOCFile, VOCObject, read_voc_file
 
@@ -105,17 +104,8 @@ class VOCSource:
         return self._truncated[index]
 
     def __getitem__(self, index: SupportsIndex) -> AnnotatedItem:
-        """Reads one image.
-
-        Raises:
-            ImageError: if its file is gone, cannot be read whole, or has not the size that was
-                annotated.
-        """
-        objects = self._objects[index]
-        with numbered(f"Item {index}"):
-            image = read_image(self.paths[index], self.channels)
-            check_size(self.describe(index), image, objects)
-        return {"image": image, "objects": objects}
+        """Reads one image; `read_annotated` says which errors there are."""
+        return read_annotated(index, self.paths[index], self.channels, self._objects[index])
 
     def describe(self, index: SupportsIndex) -> str:
         return str(self.paths[index])

@@ -10,9 +10,9 @@ from PIL import Image
 
 from jaxvision.data.annotations import (
     Annotation,
-    check_size,
     class_index,
     image_size,
+    read_annotated,
     read_objects,
 )
 from jaxvision.data.images import ImageError, decode_image
@@ -110,11 +110,14 @@ def test_what_is_kept_lies_inside_and_is_what_both_have(boxes):
     assert len(remarks) >= len(changed)
 
 
-def test_the_image_must_be_the_one_that_was_annotated():
-    objects = read().objects
-    check_size("a.png", np.zeros((20, 30, 3), np.uint8), objects)
-    with raises(ImageError, "a.png: is 20 x 30 pixels", "for 30 x 20", "annotated"):
-        check_size("a.png", np.zeros((30, 20, 3), np.uint8), objects)
+def test_the_image_must_be_the_one_that_was_annotated(tmp_path):
+    objects, file = read().objects, tmp_path / "a.png"
+    Image.new("RGB", (30, 20)).save(file)
+    item = read_annotated(7, file, 1, objects)
+    assert item["image"].shape == (20, 30, 1) and item["objects"] is objects
+    Image.new("RGB", (20, 30)).save(file)
+    with raises(ImageError, "a.png: is 20 x 30 pixels", "for 30 x 20", "annotated", "(Item 7.)"):
+        read_annotated(7, file, 1, objects)
 
 
 def test_a_class_is_a_known_one():

@@ -143,7 +143,6 @@ MUTANTS = {
         ("class_names(self.root) if", 'tuple("abc") if'),
         ("file.size or image_size(image, str(image))", "file.size or (1, 1)"),
         ("for i in reading.kept]", "for i in range(len(rows))]"),
-        ("check_size(self.describe(index), image, objects)", "pass"),
         ('{"train": "trainval"} | files', 'files | {"train": "trainval"}'),
         ("if len(found) == 1:", "if found:"),
         ("if not names or twice is not None:", "if not names:"),
