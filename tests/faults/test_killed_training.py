@@ -1,6 +1,5 @@
 """kill -9 at random moments of a real training: it ends with the same bits (case 3, goal G2)."""
 
-import os
 import random
 import signal
 import time
@@ -8,10 +7,12 @@ import time
 import pytest
 
 from jaxvision.checkpoint import list_checkpoints
+from tests.faults.scale import times
 from tests.faults.trainer import epochs_in, finish, same_result, spawn
 
-KILLS = 15 if os.environ.get("JAXVISION_FAULTS") == "release" else 8
+RUNS, KILLS = times(1, 20), times(8, 15)
 OPTIONS = ("--model", "lenet5", "--batch-size", 64, "--checkpoint-seconds", 0.2)
+STREAMED = ("--feed", "streaming", "--workers", 2)  # every other run of a release
 
 
 def sums(run):
@@ -19,9 +20,12 @@ def sums(run):
     return (list_checkpoints(run / "checkpoints")[0] / "SHA256SUMS").read_text()
 
 
-@pytest.mark.timeout(500)
-def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
+@pytest.mark.timeout(1000)
+@pytest.mark.parametrize("number", range(RUNS))
+def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path, number):
     options = (*OPTIONS, "--epochs", 4 * KILLS, "--patience", 4 * KILLS)
+    if number % 2:
+        options = (*options, *STREAMED)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     code, _, errors = finish(spawn(*options, "--out", whole))
     assert code == 0, errors

@@ -1,5 +1,7 @@
 """Signals: whatever a run is at, it ends soon, with all it made saved (cases 4, 5; goal G3)."""
 
+import json
+import random
 import re
 import signal
 import time
@@ -7,6 +9,7 @@ import time
 import pytest
 
 from jaxvision.checkpoint.checkpoint import list_checkpoints
+from tests.faults.scale import times
 from tests.faults.trainer import (
     EXIT,
     epochs_in,
@@ -66,4 +69,23 @@ def test_a_second_signal_ends_it_at_once_and_what_was_saved_is_whole(tmp_path, w
     code, _, errors = finish(process)
     assert code in (130, 143) and "Traceback" not in errors
     assert finish(spawn("--resume", path))[0] == 0
+    same_result(path, whole)
+
+
+@pytest.mark.parametrize("attempt", range(times(2, 100)))
+def test_at_any_moment_it_ends_soon_and_goes_on_to_the_same_bits(tmp_path, whole, attempt):
+    number = list(EXIT)[attempt % len(EXIT)]
+    path, took = tmp_path / "run", json.loads((whole / "result.json").read_text())["seconds"]
+    seed = time.time_ns()
+    print("moment by seed", seed)
+    process = spawn(*OPTIONS, "--out", path)
+    time.sleep(random.Random(seed).uniform(0, took + 2))  # the imports are not in what it took
+    code, errors, seconds = signal_and_time(process, number)
+    assert seconds < SECONDS
+    if code == -number:  # before there is anything to lose, Python itself may end by it
+        assert not path.exists()
+    else:
+        assert code in (0, EXIT[number]) and "Traceback" not in errors, errors
+    code, _, errors = finish(spawn(*OPTIONS, "--out", path, "--resume", "auto"))
+    assert code == 0, errors
     same_result(path, whole)
