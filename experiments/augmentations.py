@@ -27,8 +27,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import tyro
 
+from experiments.command import run_experiment
 from jaxvision import optim
 from jaxvision.augment import (
     BatchAugmentation,
@@ -255,4 +255,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

@@ -10,8 +10,7 @@ The main job as a script: a `Config` in, a result out, and everything kept in a 
 import json
 from typing import Any
 
-import tyro
-
+from experiments.command import run_experiment
 from jaxvision.classification.config import TrainConfig as Config
 from jaxvision.classification.training import train
 
@@ -24,4 +23,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

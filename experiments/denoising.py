@@ -13,9 +13,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import tyro
 from rich.console import Console
 
+from experiments.command import run_experiment
 from jaxvision.restoration.config import DenoiseConfig
 from jaxvision.restoration.training import train_denoiser
 from jaxvision.train import run as files
@@ -77,4 +77,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

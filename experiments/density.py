@@ -33,10 +33,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from jax import lax
 from jaxtyping import Array, Float
 
+from experiments.command import run_experiment
 from jaxvision import optim
 from jaxvision.data import complete_splits, digits, load_resident
 from jaxvision.inspect import plot_coverage, plot_reliability
@@ -295,4 +295,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

@@ -12,9 +12,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import tyro
 from rich.console import Console
 
+from experiments.command import run_experiment
 from jaxvision.detection.config import DetectConfig
 from jaxvision.detection.report import draw
 from jaxvision.detection.trained import evaluate
@@ -78,4 +78,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 from rich.console import Console
 
+from experiments.command import run_experiment
 from jaxvision.style.config import Learning
 from jaxvision.style.files import load_picture, own_pictures, save_picture
 from jaxvision.style.learn import learn_style
@@ -92,4 +92,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

@@ -34,10 +34,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from jax import lax
 from rich.console import Console
 
+from experiments.command import run_experiment
 from jaxvision import augment, optim
 from jaxvision.data import load_resident, open_data
 from jaxvision.data.folds import stratified_folds
@@ -210,4 +210,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

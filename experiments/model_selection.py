@@ -19,8 +19,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import tyro
-
+from experiments.command import run_experiment
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.sweep import run_sweep
 from jaxvision.classification.sweep_config import Sweep
@@ -62,4 +61,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

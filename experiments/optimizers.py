@@ -21,8 +21,8 @@ from typing import Any
 
 import jax
 import numpy as np
-import tyro
 
+from experiments.command import run_experiment
 from experiments.optimizer_grid import ALRAO, SIZE, train_grid
 from experiments.optimizer_paths import (
     ARRIVED,
@@ -286,4 +286,4 @@ def percent(fraction: float) -> str:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

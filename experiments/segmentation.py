@@ -15,9 +15,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import tyro
 from rich.console import Console
 
+from experiments.command import run_experiment
 from jaxvision.segmentation.config import SegmentConfig
 from jaxvision.segmentation.training import train_segmenter
 from jaxvision.train import run as files
@@ -80,4 +80,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

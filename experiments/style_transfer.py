@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 from rich.console import Console
 
+from experiments.command import run_experiment
 from jaxvision.style.colour import grey, match_colours, match_luminance, with_colours_of
 from jaxvision.style.config import Settings
 from jaxvision.style.encoder import load_encoder
@@ -128,4 +128,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

@@ -12,9 +12,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import tyro
 from rich.console import Console
 
+from experiments.command import run_experiment
 from jaxvision.restoration.config import SuperResolveConfig
 from jaxvision.restoration.training import train_super_resolver
 from jaxvision.train import run as files
@@ -76,4 +76,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

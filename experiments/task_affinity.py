@@ -32,10 +32,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from jax import lax
 from rich.console import Console
 
+from experiments.command import run_experiment
 from experiments.transfer_learning import normalize, whole_batch
 from jaxvision import optim
 from jaxvision.data import digits, load_resident
@@ -269,4 +269,4 @@ def show(
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

@@ -23,10 +23,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from jax import lax
 from rich.console import Console
 
+from experiments.command import run_experiment
 from jaxvision import optim
 from jaxvision.data import ResidentFeed, digits, load_resident
 from jaxvision.data.folds import stratified_folds
@@ -240,4 +240,4 @@ def show(display: Display, curves: dict[str, FewShot]) -> None:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

@@ -43,7 +43,6 @@ from typing import Any
 import flax.linen as nn
 import jax
 import numpy as np
-import tyro
 from jax import lax
 from jaxtyping import Array, Float, PyTree
 from sklearn.cluster import KMeans
@@ -51,6 +50,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
 
 from experiments import understanding_gradients as gradients
+from experiments.command import run_experiment
 from experiments.understanding_regions import Batch, as_batch, decide, step_of, train
 from jaxvision import optim
 from jaxvision.data import complete_splits, digits, load_resident
@@ -263,4 +263,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config, description=__doc__))
+    run_experiment(run, Config, __doc__)

@@ -18,6 +18,7 @@ from experiments import (
     results,
     zoo,
 )
+from experiments.command import run_experiment
 from jaxvision import optim
 from jaxvision.classification.config import TrainConfig
 from jaxvision.models.lenet import LeNet5
@@ -28,6 +29,7 @@ from jaxvision.train.step import make_train_step
 FOLDER = Path(results.__file__).parent
 NOT_EXPERIMENTS = {
     "__init__",
+    "command",
     "results",
     "optimizer_grid",
     "optimizer_paths",
@@ -46,6 +48,19 @@ FIGURES = {
     "super_resolution": ("PSNR", {"bicubic", "espcn", "srcnn"}),
 }
 NAMES = sorted({path.stem for path in FOLDER.glob("*.py")} - NOT_EXPERIMENTS)
+
+
+def test_an_error_of_an_experiment_is_a_line(monkeypatch, capsys):
+    def refuse(config):
+        raise ValueError(f"`epochs` must be at least 1,\ngot {config.epochs}.")
+
+    monkeypatch.setattr("sys.argv", ["experiments/digits.py", "--epochs", "7"])
+    with pytest.raises(SystemExit, check=lambda end: end.code == 2):
+        run_experiment(refuse, TrainConfig, None)
+    assert capsys.readouterr().err == "digits: error: `epochs` must be at least 1, got 7.\n"
+    monkeypatch.setattr("sys.argv", ["experiments/digits.py", "--debug"])
+    with pytest.raises(ValueError):
+        run_experiment(refuse, TrainConfig, None)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -31,7 +31,7 @@ from jaxvision.checkpoint import manifest
 from jaxvision.checkpoint.checkpoint import list_checkpoints, restore_checkpoint, save_checkpoint
 from jaxvision.checkpoint.sums import write_sums
 from jaxvision.checkpoint.writer import CheckpointWriter
-from jaxvision.cli.app import explain
+from jaxvision.cli.errors import explain
 from jaxvision.data import ArraySource, COCOSource, check_disjoint, open_folder, read_image
 from jaxvision.pretrained.merge import merge
 from jaxvision.pretrained.read import read_tensors

@@ -1,4 +1,4 @@
-"""The sub-commands, and what becomes of their errors.
+"""The sub-commands.
 
 Everything that needs JAX is imported by the sub-command that uses it: `--help` answers at once.
 """
@@ -11,6 +11,7 @@ import tyro
 
 from jaxvision.cli.checking import check_options
 from jaxvision.cli.commands import command_of, sweeper, trainer
+from jaxvision.cli.errors import run_command
 from jaxvision.cli.filtering import filter_image
 from jaxvision.cli.inspecting import inspect
 from jaxvision.cli.painting import learn_style, style_or_apply
@@ -20,9 +21,6 @@ from jaxvision.cli.verifying import data_app
 from jaxvision.style import config as style_options
 
 DESCRIPTION = "A functional deep-learning toolkit for vision in JAX."
-USAGE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
-
-USAGE_ERRORS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError)
 
 ContentPicture = Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="CONTENT")]
 StylePictures = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="STYLE...")]
@@ -127,50 +125,21 @@ def main() -> int:
 
     `--debug` anywhere shows the traceback of an error.
     """
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
-    try:
-        task = task_of(arguments) if arguments[:1] == ["train"] else DEFAULT
-        command = command_of(arguments, task)
-        if command is not None and not {"-h", "--help", "--help-all"} & set(arguments):
-            check_options(command, arguments[1:])
-        app = make_app(
-            all_options=not {"-h", "--help"} & set(arguments),
-            given=_named_options(arguments),
-            task=task,
-        )
-        arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
-        app.cli(args=arguments, prog="jaxvision", description=DESCRIPTION)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Exception as error:
-        if debug:
-            raise
-        code, line = explain(error)
-        print(f"jaxvision: error: {line}", file=sys.stderr, flush=True)
-        if "jaxvision.train.processes" in sys.modules and not hasattr(error, "exit_code"):
-            from jaxvision.train.processes import leave
-
-            leave(code)
-        return code
-    return 0
+    return run_command(_run, sys.argv[1:], "jaxvision")
 
 
-def explain(error: Exception) -> tuple[int, str]:
-    """The exit code and the line for an error that ends a command."""
-    code, text = FAILURE, str(error) or type(error).__name__
-    if hasattr(error, "exit_code"):  # an InterruptedRunError, whose module needs no import here
-        code = error.exit_code
-    elif isinstance(error, USAGE_ERRORS):
-        code = USAGE
-    elif isinstance(error, MemoryError) and "Choose" not in text:  # Python's or NumPy's own
-        text = (
-            f"the memory of this machine does not suffice ({text}). Choose smaller images or "
-            "batches: --size, --image-size, --batch-size"
-        )
-    elif not isinstance(error, ArithmeticError | OSError | MemoryError | RuntimeError):
-        text = f"{type(error).__name__}: {error} (a defect of jaxvision; --debug shows where)"
-    return code, " ".join(text.split())
+def _run(arguments: list[str]) -> None:
+    task = task_of(arguments) if arguments[:1] == ["train"] else DEFAULT
+    command = command_of(arguments, task)
+    if command is not None and not {"-h", "--help", "--help-all"} & set(arguments):
+        check_options(command, arguments[1:])
+    app = make_app(
+        all_options=not {"-h", "--help"} & set(arguments),
+        given=_named_options(arguments),
+        task=task,
+    )
+    arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
+    app.cli(args=arguments, prog="jaxvision", description=DESCRIPTION)
 
 
 def _named_options(arguments: list[str]) -> frozenset[str]:
