@@ -10,6 +10,7 @@ project. It is killed if a test of that file's fails, and survives if all pass: 
 missing. The unbroken copy must pass first, or a failure would mean nothing.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -74,7 +75,9 @@ test that is missing.
 def first_failure(copy: Path, tests: list[str]) -> str | None:
     """Runs the tests until one fails; names it."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-    done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+    # So that what the tests start is of the copy as well, and not of the installed package.
+    environment = os.environ | {"PYTHONPATH": str(copy)}
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, env=environment)
     if done.returncode == 0:
         return None
     named = re.search(r"^(?:FAILED|ERROR) \S*?(\w+\.py(?:::\w+)?)", done.stdout, re.MULTILINE)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -76,3 +77,9 @@ def test_a_mesh_is_read_in_its_order():
 def test_devices_that_are_not_there_are_named():
     with pytest.raises(ValueError, match=r"names 8 devices, and there are 1 \(cpu\).*count=8"):
         make_mesh({"data": 4, "model": 2})
+
+
+def test_devices_that_would_be_idle_are_named(monkeypatch):
+    monkeypatch.setattr(jax, "device_count", lambda: 8)
+    with pytest.raises(ValueError, match="names 4 devices, and there are 8"):
+        make_mesh({"data": 4})

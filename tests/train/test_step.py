@@ -67,6 +67,8 @@ def test_totals_are_sums_over_the_examples(problem):
     assert totals["accuracy"] == right.sum() and totals["count"] == 64
     np.testing.assert_allclose(totals["loss"], cross_entropy(logits, batch).sum(), rtol=1e-6)
     assert means({"loss": 6.0, "accuracy": 3.0, "count": 4.0}) == {"loss": 1.5, "accuracy": 0.75}
+    # An epoch whose every step was left out.
+    assert np.isnan(means({"loss": 0.0, "count": 0.0})["loss"])
 
 
 class Dropped(nn.Module):
