@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 
 from jaxvision.data.folds import rows_of, stratified_folds
 from jaxvision.data.sources import digits
-from jaxvision.transfer.ridge import decompose, search_ridge, solve, targets_of
+from jaxvision.transfer.ridge import decompose, fit_ridge, search_ridge, solve, targets_of
 
 DIGITS = digits()["train"]
 X = np.stack([DIGITS[i]["image"].ravel() for i in range(500)]).astype(np.float32) / 16
@@ -28,6 +28,14 @@ def test_the_weights_are_those_of_scikit_learn(n, penalty):
     theirs = Ridge(alpha=penalty * scale).fit(x[mask], np.asarray(targets)[mask])
     np.testing.assert_allclose(ours.weights, theirs.coef_.T, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(ours.bias, theirs.intercept_, rtol=1e-6)
+
+
+def test_a_classifier_of_all_examples_is_that_of_scikit_learn():
+    ours = fit_ridge(X, Y, 10, 0.1)
+    seen = X - X.mean(0)
+    theirs = Ridge(alpha=0.1 * np.sum(seen**2) / 64).fit(X, np.asarray(targets_of(Y, 10)))
+    np.testing.assert_allclose(ours(X), theirs.predict(X), atol=1e-4)
+    assert np.mean(jnp.argmax(fit_ridge(X, Y, 10)(X), axis=1) == Y) > 0.9
 
 
 def test_the_accuracies_are_those_of_leaving_folds_out_by_hand():
