@@ -166,7 +166,7 @@ def look_around(config: Config, out: Path) -> dict[str, Any]:
     places = project_path(path, end, first, second)
     window = [np.linspace(*_around(values), config.places) for values in places.T]
     losses = loss_on_plane(loss, end, first, second, *window)
-    plot_loss_plane(*window, losses, places).savefig(out / "path.png")
+    plot_loss_plane(*window, losses, {"path": places}).savefig(out / "path.png")
 
     first, second = (random_direction(jax.random.key(config.seed + i), end) for i in (1, 2))
     at = np.linspace(-1, 1, config.places)

@@ -1,6 +1,7 @@
 """Figures of what `inspect.pictures.landscape` computes: losses on a line, and on a plane."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Float
@@ -10,6 +11,8 @@ from jaxvision.inspect.picture import COLORS, SMALL, Picture, house_style, short
 
 SIDE = 4.2  # inches
 LEVELS = 12  # contours; as many as may be told apart by their colours
+PATH_COLORS = tuple(COLORS[i] for i in (5, 3, 6, 2, 7, 4))  # none of the surface's, nor the mark's
+NO_PATHS: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 @house_style
@@ -64,9 +67,9 @@ def plot_loss_plane(
     at_first: Float[np.ndarray, " n"],
     at_second: Float[np.ndarray, " m"],
     losses: Float[np.ndarray, "n m"],
-    path: Float[np.ndarray, "t 2"] | None = None,
+    paths: Mapping[str, Float[np.ndarray, "_ 2"]] = NO_PATHS,
 ) -> Picture:
-    """Draws contours of the loss on a plane, its smallest drawn value, and a path.
+    """Draws contours of the loss on a plane, its smallest drawn value, and paths.
 
     The levels are logarithmic where the losses are positive and span more than a decade. Where the
     loss is not finite the plane stays white.
@@ -75,11 +78,12 @@ def plot_loss_plane(
         at_first: coordinates along the first direction, which goes to the right; ascending.
         at_second: along the second, which goes up.
         losses: at all pairs, from `loss_on_plane`.
-        path: points of a training in these coordinates, from `project_path`; its end gets a disc.
+        paths: by name, points of trainings in these coordinates, as from `project_path`; their ends
+            get a disc.
 
     Raises:
-        ValueError: if coordinates do not ascend, no loss is finite or all are the same, or the
-            path is not in the plane's window.
+        ValueError: if coordinates do not ascend, no loss is finite or all are the same, there are
+            more paths than colours, or one is not in the plane's window.
     """
     _check_ascending("at_first", at_first, least=2)
     _check_ascending("at_second", at_second, least=2)
@@ -90,8 +94,15 @@ def plot_loss_plane(
             f"{'none' if not finite.size else f'{finite[0]:g} everywhere'}: take a window where "
             "the loss varies."
         )
-    _check_path(path, at_first, at_second)
-    figure = Picture(figsize=(SIDE + 2.4, SIDE + 1.15))
+    if len(paths) > len(PATH_COLORS):
+        raise ValueError(
+            f"`paths` must be at most {len(PATH_COLORS)}, got {len(paths)}: more cannot be told "
+            "apart."
+        )
+    for name, path in paths.items():
+        _check_path(name, path, at_first, at_second)
+    rows = -(-(2 + len(paths)) // 3) if paths else 1  # of the legend
+    figure = Picture(figsize=(SIDE + 2.4, SIDE + 0.9 + 0.25 * rows))
     axes = figure.place(0.85, 0.65, SIDE, SIDE)
     levels, norm = _levels(finite)
     values = np.ma.masked_invalid(losses.T)
@@ -104,9 +115,11 @@ def plot_loss_plane(
         at_first[low[0]], at_second[low[1]], "x", ms=10, mew=2.5, color=COLORS[1], zorder=4,
         clip_on=False, label=f"smallest: {losses[low]:.3g}",
     )  # fmt: skip
-    if path is not None:
-        axes.plot(path[:, 0], path[:, 1], "-", lw=2, color=COLORS[5], label="path")
-        axes.plot(*path[-1], "o", ms=8, color=COLORS[5], mec="0.15", label="its end")
+    for color, (name, path) in zip(PATH_COLORS, paths.items(), strict=False):
+        axes.plot(*path.T, ".-", lw=1.6, ms=4, color=color, label=shorten(name, 24))
+        axes.plot(*path[-1], "o", ms=8, color=color, mec="0.15", zorder=3)
+    if paths:
+        axes.plot([], [], "o", ms=8, color="none", mec="0.15", label="end")
     axes.set(xlabel="along the first direction" + _not_finite(losses))
     axes.set_ylabel("along the second direction")
     axes.spines[:].set(visible=True)
@@ -147,13 +160,13 @@ def _check_ascending(name: str, values: np.ndarray, least: int) -> None:
         )
 
 
-def _check_path(path: np.ndarray | None, at_first: np.ndarray, at_second: np.ndarray) -> None:
-    if path is None:
-        return
+def _check_path(
+    path_name: str, path: np.ndarray, at_first: np.ndarray, at_second: np.ndarray
+) -> None:
     for name, axis, values in (("first", at_first, path[:, 0]), ("second", at_second, path[:, 1])):
         if not ((values >= axis[0]) & (values <= axis[-1])).all():
             raise ValueError(
-                f"`path` must be inside the plane's window, got {values.min():g} to "
-                f"{values.max():g} along the {name} direction, and a window of {axis[0]:g} to "
-                f"{axis[-1]:g}: evaluate the loss on a larger one."
+                f"`paths` must be inside the plane's window, got {path_name} from "
+                f"{values.min():g} to {values.max():g} along the {name} direction, and a window of "
+                f"{axis[0]:g} to {axis[-1]:g}: evaluate the loss on a larger one."
             )

@@ -158,12 +158,14 @@ def test_the_figure_of_a_plane_has_the_first_direction_to_the_right():
     a, b = np.arange(-3.0, 4.0), np.arange(-2.0, 3.0)
     losses = 0.01 + (a[:, None] - 2) ** 2 + (b[None] + 1) ** 2
     losses[0, 0] = np.nan
-    path = np.array([[-2.0, 2.0], [2.0, -1.0]])
-    axes, _ = plot_loss_plane(a, b, losses, path).axes
+    paths = {"path": np.array([[-2.0, 2.0], [2.0, -1.0]]), "other": np.array([[0.0, 0.0]])}
+    axes, _ = plot_loss_plane(a, b, losses, paths).axes
     marks = {line.get_label(): line.get_xydata() for line in axes.lines}
     np.testing.assert_array_equal(marks["smallest: 0.01"], [[2, -1]])
-    np.testing.assert_array_equal(marks["path"], path)
-    np.testing.assert_array_equal(marks["its end"], path[1:])
+    for name, path in paths.items():
+        np.testing.assert_array_equal(marks[name], path)
+    ends = [line.get_xydata() for line in axes.lines if line.get_marker() == "o"]
+    np.testing.assert_array_equal(ends[:2], [[path[-1]] for path in paths.values()])
     assert "1 values not finite" in axes.get_xlabel()
     # Logarithmic levels over what is drawn: equal ratios.
     levels = axes.collections[0].levels
@@ -203,5 +205,9 @@ def test_what_cannot_be_drawn_is_named():
         plot_loss_line(at[::-1], {"one": np.ones(2)})
     with pytest.raises(ValueError, match="must have two finite values that differ, got 1 every"):
         plot_loss_plane(at, at, flat)
-    with pytest.raises(ValueError, match=r"`path` must be inside .* got 0 to 2 along the second"):
-        plot_loss_plane(at, at, np.eye(2), np.array([[0.0, 0.0], [1.0, 2.0]]))
+    with pytest.raises(
+        ValueError, match=r"`paths` must be inside .* got it from 0 to 2 along the sec"
+    ):
+        plot_loss_plane(at, at, np.eye(2), {"it": np.array([[0.0, 0.0], [1.0, 2.0]])})
+    with pytest.raises(ValueError, match="`paths` must be at most 6, got 7"):
+        plot_loss_plane(at, at, np.eye(2), dict.fromkeys("abcdefg", np.zeros((1, 2))))
