@@ -52,12 +52,13 @@ def main():
     state = init_state(
         model, optimizer, jnp.zeros((1, 8, 8, 1)), jax.random.key(0), shardings=where
     )
-    opt_state = optimizer.init(wide(state.params))
-    state = state.replace(
-        params=wide(state.params), batch_stats=wide(state.batch_stats), opt_state=opt_state
-    )
-    if where is not None:
-        state = jax.jit(lambda s: s, out_shardings=where(jax.eval_shape(lambda: state)))(state)
+    if dtype == "float64":
+        opt_state = optimizer.init(wide(state.params))
+        state = state.replace(
+            params=wide(state.params), batch_stats=wide(state.batch_stats), opt_state=opt_state
+        )
+        if where is not None:
+            state = jax.jit(lambda s: s, out_shardings=where(jax.eval_shape(lambda: state)))(state)
     train_epoch, losses = TrainEpoch(train_step, train), []
     for epoch in range(-(-int(steps) // train.steps)):
         state, totals = train_epoch(state, epoch)
