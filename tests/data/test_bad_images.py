@@ -58,6 +58,26 @@ def test_what_cannot_be_read_is_named_with_what_is_wrong(folder):
     assert leave_out_bad({"test": whole}) == ({"test": [0, 1, 2]}, ())
 
 
+class Broken:
+    """Three items, some of which cannot be read."""
+
+    def __init__(self, *bad):
+        self.bad = bad
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        if index in self.bad:
+            raise ImageError(f"{index} is damaged.")
+        return {"image": np.zeros((1, 1, 1), np.uint8)}
+
+
+def test_each_part_loses_its_own():
+    sound = leave_out_bad({"train": Broken(1), "test": Broken(0, 2)}, max_bad=0.9)
+    assert sound.rows == {"train": [0, 2], "test": [1]}
+
+
 def test_too_many_are_an_error_that_counts_them(folder):
     parts = open_data(f"folder:{folder}")
     assert leave_out_bad(parts, max_bad=2 / 60).bad  # just as many as are allowed

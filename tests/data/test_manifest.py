@@ -1,8 +1,10 @@
 """A manifest says of every byte whether it is as it was, and sha256sum agrees."""
 
 import hashlib
+import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +47,26 @@ def test_every_name_comes_back_and_sha256sum_agrees(folder, tmp_path):
     theirs = subprocess.run([tool, *paths], cwd=folder, check=True, capture_output=True).stdout
     (tmp_path / "theirs").write_bytes(theirs)
     assert read_manifest(tmp_path / "theirs") == hashes
+
+
+def test_a_link_that_leads_nowhere_is_a_file_and_a_pipe_is_none(folder):
+    (folder / "link.png").symlink_to(folder / "gone.png")
+    os.mkfifo(folder / "pipe.png")
+    names = {path.name for path in visible_files(folder)}
+    assert "link.png" in names and "pipe.png" not in names
+
+
+def test_a_folder_that_may_not_be_listed_is_no_empty_one(folder, monkeypatch):
+    scandir = os.scandir
+
+    def refused(path):
+        if Path(path).name == "a b":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(PermissionError, match="a b"):
+        visible_files(folder)
 
 
 def test_what_changed_is_told(folder):

@@ -104,6 +104,11 @@ def test_an_animation_is_no_fault_but_a_note(folder):
     )
 
 
+def test_a_photograph_with_another_behind_it_is_a_jpeg(folder):
+    crop(40).save(folder / "val/ant/two.jpg", "MPO", save_all=True, append_images=[crop(42)])
+    assert not verify_data(folder).findings
+
+
 def test_splits_and_classes_are_told_from_the_path():
     assert split_and_class("train/ant/deep/1.png") == ("train", "ant")
     assert split_and_class("images/val2017/1.jpg") == ("validation", "")

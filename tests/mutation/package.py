@@ -7,8 +7,8 @@ TESTS = {
         "tests/optim/test_momentum.py",
         "tests/optim/test_schedules.py",
     ],
-    "settings": ["tests/runs/test_config_file.py", "tests/cli/test_checking.py"],
-    "setting_types": ["tests/runs/test_config_file.py", "tests/cli/test_checking.py"],
+    "settings": ["tests/test_settings.py"],
+    "setting_types": ["tests/test_settings.py"],
 }
 
 MUTANTS = {
