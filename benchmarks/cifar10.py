@@ -254,7 +254,9 @@ def print_results(records: list[dict]) -> None:
     values = [100 * r["accuracy_tta"] for r in records]
     spread = f", standard deviation {statistics.stdev(values):.2f}" if len(values) > 1 else ""
     seconds = statistics.mean(r["seconds"] for r in records)
+    theirs = RECIPES[one["config"]["recipe"]].author_seconds
     print(f"\nMean {statistics.mean(values):.2f} %{spread}, n = {len(values)}; {seconds:.2f} s")
+    print(f"{theirs / seconds:.3g} times the speed of its author's {theirs} s on an A100")
 
 
 def main(config: Config) -> None:

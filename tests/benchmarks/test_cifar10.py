@@ -153,7 +153,9 @@ def test_finished_seeds_are_not_trained_again(tmp_path, monkeypatch, capsys):
     cifar10.run(dataclasses.replace(config, seeds=1, epochs=2))
     assert made == [0, 1, 2, 0]
     assert len([json.loads(line) for line in config.out.read_text().splitlines()]) == 4
-    assert "Mean 60.00 %, standard deviation 10.00, n = 3" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "Mean 60.00 %, standard deviation 10.00, n = 3" in output
+    assert "1.29 times the speed of its author's 2.59 s on an A100" in output
 
 
 def test_settings_that_cannot_be_are_refused():
