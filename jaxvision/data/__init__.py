@@ -1,7 +1,7 @@
 """Files and data sets in, batches of arrays out."""
 
 from jaxvision.data.bad_images import leave_out_bad
-from jaxvision.data.batches import Feed, ResidentFeed, load_resident, open_feed
+from jaxvision.data.batches import Feed, ResidentFeed, batches_of, load_resident, open_feed
 from jaxvision.data.coco import COCOSource, open_coco
 from jaxvision.data.digit_masks import DigitMasks, digit_masks
 from jaxvision.data.duplicates import check_disjoint, find_duplicates, without_copies
@@ -54,6 +54,7 @@ __all__ = [
     "TfdsObjects",
     "TfdsSource",
     "VOCSource",
+    "batches_of",
     "check_disjoint",
     "complete_splits",
     "decode_image",

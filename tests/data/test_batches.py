@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxvision.data.batches import ResidentFeed, load_resident, open_feed
+from jaxvision.data.batches import ResidentFeed, batches_of, load_resident, open_feed
 from jaxvision.data.order import epoch_order
 from jaxvision.data.sources import ArraySource
 from jaxvision.data.streaming import StreamingFeed
@@ -47,6 +47,17 @@ def test_an_order_holds_every_example_once_and_fills_up_with_masked_ones(n, data
     np.testing.assert_array_equal(np.sort(rows[mask]), np.arange(n))
     assert mask[:-1].all()
     assert ((rows >= 0) & (rows < n)).all()  # the filling is of real examples
+
+
+def test_the_batches_one_by_one_are_those_of_the_order(source):
+    rows, mask = epoch_order(N, BATCH, 3, epoch=2)
+    for feed in feeds(source, 3):
+        found = list(batches_of(feed, 2))
+        assert len(found) == feed.steps == len(rows)
+        for batch, own, real in zip(found, rows, mask, strict=True):
+            assert batch["image"].dtype == np.uint8
+            np.testing.assert_array_equal(batch["image"], [source[i]["image"] for i in own])
+            np.testing.assert_array_equal(batch["mask"], real)
 
 
 def test_an_order_depends_on_seed_and_epoch_and_on_nothing_else():
