@@ -193,7 +193,7 @@ class Learning:
     def _rules(self) -> Rules:
         """For each value: whether its rule is kept, and the rule."""
         return (
-            at_least(self, every=1)
+            at_least(self, every=1, style_size=1)
             | from_zero(self, **dict.fromkeys(FROM_ZERO, math.inf))
-            | positive(self, "style_size", "learning_rate")
+            | positive(self, "learning_rate")
         )
