@@ -688,7 +688,8 @@ train(config, resume="auto", allow_changed=("epochs",))
 
 def answer(client, cell: str, meanwhile: Callable[[], None] = lambda: None) -> dict:
     """What the kernel answers to a cell, after `meanwhile`."""
-    asked = client.execute(cell)
+    # By default a kernel drops what comes in the moment after an error: "run all" shall end there.
+    asked = client.execute(cell, stop_on_error=False)
     meanwhile()
     while True:  # answers to what was asked before may yet come
         reply = client.get_shell_msg(timeout=60)
