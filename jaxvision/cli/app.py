@@ -1,7 +1,4 @@
-"""The sub-commands.
-
-Everything that needs JAX is imported by the sub-command that uses it: `--help` answers at once.
-"""
+"""The sub-commands. Each imports what needs JAX itself, so that `--help` answers at once."""
 
 import sys
 from pathlib import Path

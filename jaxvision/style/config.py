@@ -11,7 +11,6 @@ from jaxvision.settings import Rules, at_least, from_zero, positive, refuse_brok
 
 COARSEST = 256  # pixels of the long side, or more, where a painting begins
 MAX_SIZE = 16384  # pixels of the long side: a square of them takes 3 GB
-FROM_ZERO = ("content_weight", "total_variation")  # that a painter and a network share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +73,8 @@ class Settings(Optimization, Painting):
         sound = mix is None or (min(mix, default=0) >= 0 and 0 < sum(mix) < math.inf)
         return (
             at_least(self, steps=1, memory=1, every=1)
-            | from_zero(self, **dict.fromkeys(FROM_ZERO, math.inf), style_weight=math.inf)
+            | from_zero(self, content_weight=math.inf, style_weight=math.inf)
+            | from_zero(self, total_variation=math.inf)
             | positive(self, "style_scale", "learning_rate")
             | {"mix": (sound, "0 or more, not all 0")}
         )
@@ -194,6 +194,6 @@ class Learning:
         """For each value: whether its rule is kept, and the rule."""
         return (
             at_least(self, every=1, style_size=1)
-            | from_zero(self, **dict.fromkeys(FROM_ZERO, math.inf))
+            | from_zero(self, content_weight=math.inf, total_variation=math.inf)
             | positive(self, "learning_rate")
         )

@@ -80,11 +80,13 @@ def test_at_any_moment_it_ends_soon_and_goes_on_to_the_same_bits(tmp_path, whole
     print("moment by seed", seed)
     process = spawn(*OPTIONS, "--out", path)
     time.sleep(random.Random(seed).uniform(0, took + 2))  # the imports are not in what it took
+    result = path / "result.json"
+    done = result.exists()
     code, errors, seconds = signal_and_time(process, number)
     assert seconds < SECONDS
     if code == -number:  # Python itself may end by it, before there is anything to lose
-        assert not path.exists() or (path / "result.json").exists()  # or after all is written
-    elif not (path / "result.json").exists():
+        assert not path.exists() or result.exists()  # or after all is written
+    elif not done:
         assert code == EXIT[number] and "Traceback" not in errors, errors
     code, _, errors = finish(spawn(*OPTIONS, "--out", path, "--resume", "auto"))
     assert code == 0, errors
