@@ -22,7 +22,9 @@ def refuse_broken(config: Any, rules: Callable[[Any], Rules]) -> None:
     for name, hint in hints_of(type(config)).items():
         value = getattr(config, name)
         if not is_a(value, hint):
-            broken.append(f"`{name}` must be {describe(hint)}, got {value!r}")
+            listed = isinstance(value, list) and is_a(tuple(value), hint)
+            remedy = ": make it a tuple" if listed else ""
+            broken.append(f"`{name}` must be {describe(hint)}, got {value!r}{remedy}")
             object.__setattr__(sound, name, type(config).__dataclass_fields__[name].default)
     broken += [
         f"`{name}` must be {rule}, got {getattr(sound, name)}"

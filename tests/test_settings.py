@@ -63,6 +63,7 @@ class Example:
     part: float = 0.5
     rate: float = 1.0
     kind: Literal["a", "b"] = "a"
+    many: tuple[int, ...] = ()
 
     def __post_init__(self):
         refuse_broken(self, type(self)._rules)
@@ -85,6 +86,8 @@ def test_the_ends_that_belong_to_a_range(values):
         ({"part": math.nan}, r"^`part` must be in \[0, 1\), got nan$"),
         ({"rate": 0.0}, r"^`rate` must be positive and finite, got 0\.0$"),
         ({"rate": math.inf}, r"^`rate` must be positive and finite, got inf$"),
+        ({"many": [1, 2]}, r"each of it a whole number, got \[1, 2\]: make it a tuple$"),
+        ({"many": [1, "x"]}, r"each of it a whole number, got \[1, 'x'\]$"),
         # A rule is asked with the default where the type is wrong.
         (
             {"part": "x", "kind": "c", "rate": -1.0},

@@ -11,7 +11,7 @@ from jaxvision.inspect.picture import COLORS, SMALL, Picture, house_style, short
 
 SIDE = 4.2  # inches
 LEVELS = 12  # contours; as many as may be told apart by their colours
-PATH_COLORS = tuple(COLORS[i] for i in (5, 3, 6, 2, 7, 4))  # none of the surface's, nor the mark's
+PATH_COLORS = tuple(COLORS[i] for i in (5, 3, 6, 2, 7))  # none of the surface's, nor the mark's
 NO_PATHS: Mapping[str, np.ndarray] = MappingProxyType({})
 
 

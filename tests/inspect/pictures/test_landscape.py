@@ -209,5 +209,5 @@ def test_what_cannot_be_drawn_is_named():
         ValueError, match=r"`paths` must be inside .* got it from 0 to 2 along the sec"
     ):
         plot_loss_plane(at, at, np.eye(2), {"it": np.array([[0.0, 0.0], [1.0, 2.0]])})
-    with pytest.raises(ValueError, match="`paths` must be at most 6, got 7"):
-        plot_loss_plane(at, at, np.eye(2), dict.fromkeys("abcdefg", np.zeros((1, 2))))
+    with pytest.raises(ValueError, match="`paths` must be at most 5, got 6"):
+        plot_loss_plane(at, at, np.eye(2), dict.fromkeys("abcdef", np.zeros((1, 2))))
