@@ -1,6 +1,9 @@
 """The sub-commands. Each imports what needs JAX itself, so that `--help` answers at once."""
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -128,15 +131,30 @@ def main() -> int:
 def _run(arguments: list[str]) -> None:
     task = task_of(arguments) if arguments[:1] == ["train"] else DEFAULT
     command = command_of(arguments, task)
-    if command is not None and not {"-h", "--help", "--help-all"} & set(arguments):
-        check_options(command, arguments[1:])
-    app = make_app(
-        all_options=not {"-h", "--help"} & set(arguments),
-        given=_named_options(arguments),
-        task=task,
-    )
-    arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
-    app.cli(args=arguments, prog="jaxvision", description=DESCRIPTION)
+    with nullcontext() if command is None else _ended_by_ctrl_c():
+        if command is not None and not {"-h", "--help", "--help-all"} & set(arguments):
+            check_options(command, arguments[1:])
+        app = make_app(
+            all_options=not {"-h", "--help"} & set(arguments),
+            given=_named_options(arguments),
+            task=task,
+        )
+        arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
+        app.cli(args=arguments, prog="jaxvision", description=DESCRIPTION)
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Has Ctrl-C end the process at once, but while an `Interruption` takes it.
+
+    Python's KeyboardInterrupt would be lost where it is raised in a callback, as JAX has one in the
+    garbage collector: it is printed there and forgotten, and the run that nobody wants goes on.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _named_options(arguments: list[str]) -> frozenset[str]:

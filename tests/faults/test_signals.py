@@ -4,6 +4,8 @@ import json
 import random
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -58,6 +60,27 @@ def test_while_programs_are_compiled_it_ends_at_once(tmp_path):
     assert code == 143 and "interrupted by SIGTERM" in errors
     assert seconds < SECONDS / 4  # the compiler itself takes longer
     assert list_checkpoints(path / "checkpoints") == []
+
+
+IN_A_CALLBACK = """
+import gc, os, signal, sys
+
+def interrupt(*phase):
+    if "jax" in sys.modules and "jaxvision.train.interruption" not in sys.modules:
+        gc.callbacks.remove(interrupt)
+        os.kill(os.getpid(), signal.SIGINT)
+
+gc.callbacks.append(interrupt)
+from jaxvision.cli import main
+sys.exit(main())
+"""
+
+
+def test_while_jax_is_imported_it_ends_even_where_python_would_forget_it(tmp_path):
+    path = tmp_path / "run"
+    command = (sys.executable, "-c", IN_A_CALLBACK, "train", "--epochs", "1", "--out", str(path))
+    code = subprocess.run(command, capture_output=True, timeout=200).returncode
+    assert code == -signal.SIGINT and not path.exists()
 
 
 def test_a_second_signal_ends_it_at_once_and_what_was_saved_is_whole(tmp_path, whole):
