@@ -68,12 +68,15 @@ def draw(path: Path, result: SweepResult) -> None:
     from jaxvision.selection.heat_map import plot_heat_map
     from jaxvision.selection.learning_curves import plot_learning_curves
     from jaxvision.selection.parallel_coordinates import plot_parallel_coordinates
+    from jaxvision.selection.validation_curve import plot_validation_curve
 
     plot_learning_curves(result).savefig(path / "learning_curves.png")
     plot_parallel_coordinates(result).savefig(path / "parallel_coordinates.png")
-    axes = varying(candidate_scores(result))[:2]
-    if len(axes) == 2 and _is_a_grid(result, axes):
-        plot_heat_map(result, *axes).savefig(path / "heat_map.png")
+    axes = varying(candidate_scores(result))
+    if len(axes) == 1:
+        plot_validation_curve(result, *axes).savefig(path / "validation_curve.png")
+    elif axes and _is_a_grid(result, axes[:2]):
+        plot_heat_map(result, *axes[:2]).savefig(path / "heat_map.png")
 
 
 def _is_a_grid(result: SweepResult, axes: Sequence[str]) -> bool:

@@ -10,8 +10,8 @@ from matplotlib.patches import Rectangle
 from jaxvision.inspect.picture import SMALL, Picture, house_style, readable_on, shorten, text_width
 from jaxvision.selection.results import SweepResult
 from jaxvision.selection.scales import labels, scale_of_hyperparameter
-from jaxvision.selection.score_axis import shades, shown_name, written
-from jaxvision.selection.scores import CandidateScore, candidate_scores, varying
+from jaxvision.selection.score_axis import shades, title_of, written
+from jaxvision.selection.scores import CandidateScore, candidate_scores
 
 MOST = 20  # values a side: more cannot be read
 LONGEST = 24  # letters of a value that is a word
@@ -54,7 +54,7 @@ def plot_heat_map(result: SweepResult, x: str, y: str, metric: str = "accuracy")
         row, column = (scales[name].values.index(score.hyperparameters[name]) for name in (y, x))
         cells[row, column].append(score)
     texts = {place: _text(cell, metric) for place, cell in cells.items()}
-    title = _title(scores, [x, y], metric)
+    title = title_of(scores, [x, y], metric)
     if any("†" in text for text in texts.values()):
         title.append("† a lane diverged with another value of these")
     ticks = [
@@ -119,12 +119,3 @@ def _text(cell: Sequence[CandidateScore], metric: str) -> str:
     if math.isnan(cell[0].mean):
         return f"diverged\n{diverged} of {sum(score.lanes for score in cell)}"
     return written(cell[0].mean, metric) + (" †" if diverged else "")
-
-
-def _title(scores: Sequence[CandidateScore], drawn: Sequence[str], metric: str) -> list[str]:
-    counts = sorted({score.lanes for score in scores})
-    lanes = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-    name = shown_name(metric)
-    title = [f"{name[0].upper()}{name[1:]}, mean of {lanes} lane{'s'[counts == [1] :]}"]
-    others = [name for name in varying(scores) if name not in drawn]
-    return [*title, shorten(f"best over {', '.join(others)}", 60)] if others else title

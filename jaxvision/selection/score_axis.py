@@ -9,9 +9,10 @@ from jaxtyping import Float
 from matplotlib import colormaps
 from matplotlib.colors import ListedColormap
 
-from jaxvision.selection.scores import sign
+from jaxvision.inspect.picture import shorten
+from jaxvision.selection.scores import CandidateScore, sign, varying
 
-Numbers: TypeAlias = float | Float[np.ndarray, " n"]
+Numbers: TypeAlias = float | Float[np.ndarray, "..."]
 RGBA: TypeAlias = tuple[float, float, float, float]
 # Blues, told apart with every colour blindness, the lightest of which shows as a line on white.
 BLUES = ListedColormap(colormaps["Blues"](np.linspace(0.25, 1, 256)), "blues")
@@ -31,6 +32,16 @@ def written(value: float, metric: str) -> str:
     """A score with three digits: "97.0", "0.312"."""
     number = shown(value, metric)
     return f"{number:.1f}" if in_percent(metric) else f"{number:#.3g}".rstrip(".")
+
+
+def title_of(scores: Sequence[CandidateScore], drawn: Sequence[str], metric: str) -> list[str]:
+    """The lines above a picture: of how many lanes a mean is, and what it is the best over."""
+    counts = sorted({score.lanes for score in scores})
+    lanes = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    name = shown_name(metric)
+    title = [f"{name[0].upper()}{name[1:]}, mean of {lanes} lane{'s'[counts == [1] :]}"]
+    others = [name for name in varying(scores) if name not in drawn]
+    return [*title, shorten(f"best over {', '.join(others)}", 60)] if others else title
 
 
 def shades(means: Sequence[float], metric: str) -> Callable[[float], RGBA]:

@@ -137,6 +137,24 @@ def simplest_candidate(
     return near[simple.index(max(simple))]
 
 
+def mean_at_best(lanes: Sequence[LaneResult], part: str, metric: str) -> tuple[float, float]:
+    """The mean over the lanes, each at its best epoch, and its standard error.
+
+    Both are NaN if a lane diverged; of one lane there is no standard error.
+
+    Args:
+        part: "train" or "validation", by which the epochs are the best in any case.
+        metric: a metric of that part.
+    """
+    count = len(lanes)
+    values = np.array([math.nan if x.diverged else x.best[part][metric] for x in lanes])
+    finite = np.isfinite(values).all()
+    return (
+        float(values.mean()) if finite else math.nan,
+        float(values.std(ddof=1) / math.sqrt(count)) if finite and count > 1 else math.nan,
+    )
+
+
 def varying(scores: Sequence[CandidateScore]) -> list[str]:
     """The hyperparameters that are not the same for all candidates."""
     return [
@@ -147,15 +165,11 @@ def varying(scores: Sequence[CandidateScore]) -> list[str]:
 
 
 def _score(lanes: tuple[LaneResult, ...], metric: str) -> CandidateScore:
-    count = len(lanes)
-    values = np.array([math.nan if x.diverged else x.best["validation"][metric] for x in lanes])
-    finite = np.isfinite(values).all()
     return CandidateScore(
         lanes[0].lane.candidate,
         lanes[0].lane.hyperparameters,
-        float(values.mean()) if finite else math.nan,
-        float(values.std(ddof=1) / math.sqrt(count)) if finite and count > 1 else math.nan,
-        count,
+        *mean_at_best(lanes, "validation", metric),
+        len(lanes),
         sum(one.diverged for one in lanes),
         sum(one.ended == "halved" for one in lanes),
     )

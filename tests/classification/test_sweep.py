@@ -17,11 +17,13 @@ from jaxvision.classification.classifier import evaluate
 from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.sweep import resume_sweep, run_sweep
 from jaxvision.classification.sweep_config import Sweep
-from jaxvision.classification.sweep_report import show_sweep
+from jaxvision.classification.sweep_report import draw, show_sweep
 from jaxvision.selection.results import SweepResult, read_json
 from jaxvision.selection.scores import candidate_scores
+from jaxvision.selection.spaces import grid
 from jaxvision.train.display import Display
 from jaxvision.train.interruption import InterruptedRunError, Interruption
+from tests.selection.made_up import sweep_of
 
 CONFIG = TrainConfig(model="softmax_regression", epochs=4, batch_size=64, patience=2)
 ASKED = Sweep(grid=("learning_rate=1e-5,3e-3,1e-2", "weight_decay=0,1e-3"), folds=2)
@@ -117,9 +119,15 @@ def test_if_all_diverge_what_they_did_is_kept(tmp_path):
     assert "diverged" in (tmp_path / "run" / "lanes.csv").read_text()
 
 
+def test_of_one_hyperparameter_its_curve_is_drawn_and_no_map(tmp_path):
+    draw(tmp_path, sweep_of(grid({"learning_rate": (0.1, 0.01)}), lambda h: 0.9))
+    names = {"learning_curves.png", "parallel_coordinates.png", "validation_curve.png"}
+    assert {file.name for file in tmp_path.iterdir()} == names
+
+
 def test_many_random_candidates_are_drawn_without_a_heat_map(tmp_path):
-    draw = ("learning_rate=log:1e-3:1e-1", "weight_decay=log:1e-6:1e-2")
-    asked = Sweep(draw=draw, candidates=24, folds=1)
+    drawn = ("learning_rate=log:1e-3:1e-1", "weight_decay=log:1e-6:1e-2")
+    asked = Sweep(draw=drawn, candidates=24, folds=1)
     config = dataclasses.replace(CONFIG, epochs=1, patience=None, out=tmp_path / "run")
     run_sweep(config, asked, quiet())
     assert (tmp_path / "run" / "parallel_coordinates.png").exists()

@@ -30,6 +30,7 @@ TESTS = {
     "heat_map": PLOTS,
     "parallel_coordinates": PLOTS,
     "learning_curves": PLOTS,
+    "validation_curve": PLOTS,
 }
 
 MUTANTS = {
@@ -194,7 +195,8 @@ MUTANTS = {
         ("ddof=1", "ddof=0"),
         (" / math.sqrt(count))", ")"),
         ("math.nan if x.diverged else ", ""),
-        ('x.best["validation"][metric]', 'x.history[-1]["validation"][metric]'),
+        ("x.best[part][metric]", "x.history[-1][part][metric]"),
+        ("x.best[part][metric]", 'x.best["validation"][metric]'),
         ("float(values.mean()) if finite else math.nan", "float(np.nanmean(values))"),
         ("np.isfinite(values).all()", "np.isfinite(values).any()"),
         ("np.isfinite(values).all()", "not np.isnan(values).any()"),
@@ -354,6 +356,8 @@ MUTANTS = {
         ("100 * value if in_percent(metric) else value", "value"),
         ("np.linspace(0.25, 1, 256)", "np.linspace(0, 1, 256)"),
         ("if math.isfinite(mean)]", "]"),
+        ("if name not in drawn", "if True"),
+        ('f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else', ""),
     ],
     "heat_map": [
         ("    if x == y:\n", "    if False:\n"),
@@ -372,9 +376,7 @@ MUTANTS = {
         ("enumerate(across) if turned),", "enumerate(across) if False),"),
         ("    right = max(right, *(text_width(line, 12) + 0.15 for line in title))\n", ""),
         ("ylim=(-0.5, len(up) - 0.5)", "ylim=(len(up) - 0.5, -0.5)"),
-        ("if name not in drawn", "if True"),
         ("sum(score.lanes for score in cell)", "cell[0].lanes"),
-        ('f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else', ""),
     ],
     "parallel_coordinates": [
         ("    if not result.hyperparameters:\n", "    if False:\n"),
@@ -429,5 +431,26 @@ MUTANTS = {
         ("color=COLORS[i], lw=2.2", 'color="black", lw=2.2'),
         ("told.items() if ends[key])])", "told.items())])"),
         ("mean_curve(group.lanes, part, name) for", 'mean_curve(group.lanes, "train", name) for'),
+    ],
+    "validation_curve": [
+        ("    if not result.metrics:\n", "    if False:\n"),
+        ("    for score in scores:  #", "    for score in reversed(scores):  #"),
+        ("mean_at_best(of, part, metric)", 'mean_at_best(of, "validation", metric)'),
+        ("shown(values, metric), part", "values, part"),
+        ('joined=scale.kind != "words"', "joined=True"),
+        ("shown(chosen.mean, metric)", "chosen.mean"),
+        ("chosen.mean - sign(metric) * chosen", "chosen.mean - chosen"),
+        ("shown(rule, metric)", "rule"),
+        ("places[np.isnan(", "places[~np.isnan("),
+        ("return chosen is not None and math.isfinite(chosen.standard_error)", "return True"),
+        ("        axes.set_yticks([])\n", "        pass\n"),
+        ("turned = widest + 0.1 > WIDE / len(ticks)", "turned = False"),
+        ("max(0.85, 0.75 * widest if turned else widest / 2)", "0.85"),
+        ("right = WIDE if turned else WIDE + widest / 2", "right = WIDE"),
+        ("shorten(text, LONGEST)", "text"),
+        ("if any(math.isfinite(score.standard_error) for score in best):", "if True:"),
+        ("    if any(score.diverged for score in best):\n", "    if True:\n"),
+        ("mean, error, fmt=", "mean, 2 * error, fmt="),
+        ("not in_percent(metric) and 0 < low < high / 10", "False"),
     ],
 }

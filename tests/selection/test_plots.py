@@ -19,6 +19,7 @@ from jaxvision.selection.results import SweepResult
 from jaxvision.selection.score_axis import BLUES, shades, written
 from jaxvision.selection.scores import candidate_scores
 from jaxvision.selection.spaces import Choice, Log, Uniform, draw, grid
+from jaxvision.selection.validation_curve import LOOKS, plot_validation_curve
 from tests.inspect.test_picture import pixels
 from tests.inspect.test_picture import written as texts_of
 from tests.selection.made_up import lane_of, sweep_of
@@ -62,6 +63,10 @@ def long_names():
     return sweep_of(grid(axes), accuracy)
 
 
+def long_first():
+    return sweep_of(grid({"model": ("x" * 60, "a", "b", "c", "d")}), accuracy)
+
+
 def twenty():
     axes = {"a": tuple(i / 7 for i in range(20)), "b": tuple(f"value {i}" for i in range(20))}
     return sweep_of(grid(axes)[::3], lambda h: 0.5 + h["a"] / 10, seeds=1, folds=1)
@@ -94,6 +99,15 @@ PICTURES = {
     "parallel-one": lambda: plot_parallel_coordinates(one()),
     "parallel-all-diverged": lambda: plot_parallel_coordinates(all_diverged()),
     "parallel-long": lambda: plot_parallel_coordinates(long_names()),
+    "validation": lambda: plot_validation_curve(gridded(), "learning_rate"),
+    "validation-40": lambda: plot_validation_curve(forty(), "learning_rate", "loss"),
+    "validation-words": lambda: plot_validation_curve(forty(), "model"),
+    "validation-one": lambda: plot_validation_curve(one(), "a"),
+    "validation-all-diverged": lambda: plot_validation_curve(all_diverged(), "a"),
+    "validation-long": lambda: plot_validation_curve(long_names(), "$5_bill"),
+    "validation-long-first": lambda: plot_validation_curve(long_first(), "model"),
+    "validation-long-name": lambda: plot_validation_curve(long_names(), LONG),
+    "validation-20": lambda: plot_validation_curve(twenty(), "b"),
     "curves": lambda: plot_learning_curves(stopped()),
     "curves-40": lambda: plot_learning_curves(forty()),
     "curves-by": lambda: plot_learning_curves(forty(), "model"),
@@ -119,7 +133,7 @@ def test_nothing_is_cut_off_too_small_or_written_over(make):
         assert across <= 0.5 or up <= 0.5, (text, other)
 
 
-@pytest.mark.parametrize("name", ["heat", "parallel-40", "curves"])
+@pytest.mark.parametrize("name", ["heat", "parallel-40", "validation", "curves"])
 def test_the_users_settings_are_neither_changed_nor_followed(name):
     expected = pixels(PICTURES[name]())
     hostile = {"font.size": 4, "text.usetex": True, "axes.grid": True, "figure.facecolor": "black"}
@@ -543,3 +557,120 @@ def test_a_candidate_without_an_epoch_is_in_the_legend():
     lanes = (lane_of(0, {"a": 0}, [0.5, 0.6]), lane_of(1, {"a": 1}, [], ended="diverged"))
     texts = [text.get_text() for text in plot_learning_curves(SweepResult(lanes)).texts]
     assert texts[:2] == ["a 0: 1 lane", "a 1: 1 lane, 1 diverged"]
+
+
+# Validation curves
+
+
+def parts_of(figure):
+    """The line of each part, by "training" and "validation"."""
+    return {line.get_label(): line for line in figure.axes[0].lines if line.get_label()[0] != "_"}
+
+
+def three_rates(**options):
+    """Of the rate of 0.1, momentum 0.9 diverges; of the rate of 1, both."""
+    axes = {"learning_rate": (0.001, 0.1, 1.0), "momentum": (0.8, 0.9)}
+    return sweep_of(
+        grid(axes),
+        accuracy,
+        diverged=lambda h, seed, fold: h["learning_rate"] * h["momentum"] > 0.085,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(("metric", "best_of"), [("accuracy", max), ("loss", min)])
+def test_a_value_is_its_best_candidate_and_both_parts_are_of_the_same_epochs(metric, best_of):
+    result = three_rates()
+    lines = parts_of(plot_validation_curve(result, "learning_rate", metric))
+    scores = candidate_scores(result, metric)
+    times = 100 if metric == "accuracy" else 1
+    for rate, place in ((0.001, 0.0), (0.1, 2 / 3)):
+        own = [s for s in scores if s.hyperparameters["learning_rate"] == rate]
+        best = best_of((s for s in own if math.isfinite(s.mean)), key=lambda s: s.mean)
+        lanes = result.candidates[best.candidate]
+        training = np.mean([lane.history[lane.best_epoch - 1]["train"][metric] for lane in lanes])
+        for name, value in (("training", training), ("validation", best.mean)):
+            x, y = lines[name].get_data()
+            np.testing.assert_allclose(x, [0, 2 / 3, 1])
+            np.testing.assert_allclose(y[list(x).index(x[np.isclose(x, place)][0])], times * value)
+            assert np.isnan(y[2])
+
+
+def test_the_best_has_a_ring_a_rule_and_one_that_diverged_a_cross():
+    result = three_rates()
+    figure = plot_validation_curve(result, "learning_rate", "loss")
+    best = candidate_scores(result, "loss")[0]
+    (axes,) = figure.axes
+    (ring,) = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
+    np.testing.assert_allclose(ring.get_ydata(), [best.mean])
+    (dashed,) = [line for line in axes.lines if line.get_linestyle() == "--"]
+    np.testing.assert_allclose(dashed.get_ydata(), [best.mean + best.standard_error] * 2)
+    (cross,) = [line for line in axes.lines if line.get_marker() == "X"]
+    np.testing.assert_allclose(cross.get_xdata(), [1.0])
+    notes = [text.get_text() for text in figure.texts]
+    assert notes[:2] == ["Loss, mean of 6 lanes", "best over momentum"]
+    assert notes[-1] == "Cross: a lane diverged." and notes[-2].startswith(
+        "Dashed: the best (ring)"
+    )
+
+
+def test_an_accuracys_rule_is_below_the_best_and_one_lane_has_none():
+    result = gridded()
+    figure, best = plot_validation_curve(result, "momentum"), candidate_scores(result)[0]
+    (dashed,) = [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+    rule = 100 * (best.mean - best.standard_error)
+    np.testing.assert_allclose(dashed.get_ydata(), [rule] * 2)
+    (ring,) = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none"]
+    np.testing.assert_allclose(ring.get_ydata(), [100 * best.mean])
+    figure = plot_validation_curve(one(), "a")
+    assert not any(line.get_linestyle() == "--" for line in figure.axes[0].lines)
+    assert [text.get_text() for text in figure.texts][1:] == ["training", "validation"]
+
+
+def test_bars_are_a_standard_error_and_only_numbers_are_joined():
+    result = three_rates()
+    axes = plot_validation_curve(result, "momentum").axes[0]
+    scores = {s.hyperparameters["momentum"]: s for s in reversed(candidate_scores(result))}
+    bars = {tuple(c.get_color()[0][:3]): c for c in axes.collections if hasattr(c, "get_segments")}
+    segments = bars[to_rgba(LOOKS["validation"][0])[:3]].get_segments()
+    for (low, high), momentum in zip(segments, (0.8, 0.9), strict=True):
+        np.testing.assert_allclose(high[1] - low[1], 200 * scores[momentum].standard_error)
+    assert parts_of(axes.figure)["validation"].get_linestyle() == "-"
+    words = parts_of(plot_validation_curve(forty(), "model"))["validation"]
+    assert words.get_linestyle() == "None" and words.get_marker() == "o"
+
+
+def test_a_word_that_is_long_is_shortened():
+    axes = plot_validation_curve(long_first(), "model").axes[0]
+    texts = [text.get_text() for text in axes.get_xticklabels()]
+    assert texts == ["x" * 23 + "…", "a", "b", "c", "d"]
+
+
+def test_where_all_diverged_there_is_no_scale():
+    (axes,) = plot_validation_curve(all_diverged(), "a").axes
+    assert list(axes.get_yticks()) == []
+
+
+def test_a_loss_that_spans_much_is_logarithmic():
+    lanes = [lane_of(i, {"a": i}, [0.5], losses=[loss]) for i, loss in enumerate((0.1, 9.0))]
+    figure = plot_validation_curve(SweepResult(tuple(lanes)), "a", "loss")
+    assert figure.axes[0].get_yscale() == "log"
+    assert plot_validation_curve(forty(), LONG, "loss").axes[0].get_yscale() == "linear"
+
+
+@pytest.mark.parametrize(
+    ("by", "metric", "message"),
+    [
+        ("learnin_rate", "accuracy", "`by` is unknown: .* Did you mean `learning_rate`"),
+        ("model", "los", "`metric` is unknown: 'los'.* Did you mean `loss`"),
+    ],
+)
+def test_plot_validation_curve_names_the_bad_argument(by, metric, message):
+    with pytest.raises(ValueError, match=message):
+        plot_validation_curve(forty(), by, metric)
+
+
+def test_a_validation_curve_needs_an_epoch():
+    lane = lane_of(0, {"a": 1}, [], ended="diverged")
+    with pytest.raises(ValueError, match="`result` must have a lane with an epoch, got none"):
+        plot_validation_curve(SweepResult((lane,)), "a")
