@@ -178,9 +178,10 @@ def _means(totals: dict[str, Array]) -> dict[str, Array]:
 
 
 def _exceeds(a: object, b: object) -> Array:
-    """Whether score `a` is above `b`; scores with several parts compare like tuples."""
+    """Whether score `a` is above `b`, as `train.fit.ranked` compares them."""
     result = jnp.asarray(False)
-    for x, y in reversed(list(zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))):
+    a, b = ([jnp.where(jnp.isnan(x), -jnp.inf, x) for x in jax.tree.leaves(s)] for s in (a, b))
+    for x, y in reversed(list(zip(a, b, strict=True))):
         result = (x > y) | ((x == y) & result)
     return result
 

@@ -13,7 +13,6 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from threading import Event
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import PyTree
 
@@ -27,6 +26,7 @@ from jaxvision.selection.results import Lane, LaneResult, SweepResult
 from jaxvision.selection.spaces import Candidate
 from jaxvision.selection.under_way import LaneUnderWay
 from jaxvision.train.epoch import Question, never
+from jaxvision.train.fit import ranked
 
 
 class FinishedLane(NamedTuple):
@@ -230,10 +230,7 @@ def _scores(
     of_candidate: dict[int, list[tuple[float, ...]]] = {candidate: [] for candidate in running}
     for lane in lanes:
         if lane.lane.candidate in running:
-            scores = [
-                tuple(np.ravel(jax.tree.leaves(plan.score(record["validation"]))))
-                for record in lane.history[:until]
-            ]
+            scores = [ranked(plan.score(record["validation"])) for record in lane.history[:until]]
             whole = lane.stopped != DIVERGED or len(lane.history) >= until
             of_candidate[lane.lane.candidate].append(max(scores) if whole and scores else None)
     return {

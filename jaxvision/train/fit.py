@@ -4,6 +4,7 @@ Early stopping as in Prechelt, "Early Stopping -- But When?", 1998: train until 
 has not improved for `patience` epochs, and answer with the parameters that had the best.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,17 @@ def by_accuracy(metrics: dict[str, Metric]) -> tuple[Metric, Metric]:
 def by_loss(metrics: dict[str, Metric]) -> Metric:
     """Lower loss is better."""
     return -metrics["loss"]
+
+
+def ranked(score: Any) -> tuple[float, ...]:
+    """A score on the host as what compares with any other: its parts, with NaN below all numbers.
+
+    Nothing is larger than NaN, so an epoch that scored it would be the best for good.
+
+    >>> ranked((float("nan"), 3.0))
+    (-inf, 3.0)
+    """
+    return tuple(-math.inf if math.isnan(x) else float(x) for x in jax.tree.leaves(score))
 
 
 @flax.struct.dataclass
@@ -100,7 +112,7 @@ def fit_epochs(
         validation_feed: likewise.
         epochs: at most so many, those of `progress` included.
         patience: None never to stop early.
-        score: what "better" means.
+        score: what "better" means; a tuple compares part by part, and NaN is below all numbers.
         judge: measures all outputs of the validation set together, as an average precision; what
             it finds joins the means.
         max_skipped: so many steps in a row may be left out because they are not finite.
@@ -225,7 +237,7 @@ def _after_epoch(progress: Progress, validation: dict[str, float], score: Score)
     }
     progress = progress.replace(history=(*progress.history, record), steps=0, totals={})
     best = progress.history[progress.best_epoch - 1] if progress.best_epoch else None
-    if best is None or score(validation) > score(best["validation"]):
+    if best is None or ranked(score(validation)) > ranked(score(best["validation"])):
         variables = _copy(progress.state.eval_variables)
         progress = progress.replace(best=variables, best_epoch=record["epoch"])
     return progress

@@ -85,6 +85,18 @@ def test_a_lane_stops_in_time_and_keeps_its_best():
     check_against_single(plan, finished)
 
 
+def test_a_score_that_is_nan_is_never_a_lanes_best():
+    def score(metrics):  # NaN in the first epochs, which have the larger losses
+        return jnp.where(metrics["loss"] > 1.5, jnp.nan, -metrics["loss"])
+
+    plan = make_plan(score=score)
+    finished = list(sweep_lanes(plan, [{"learning_rate": 0.1, "decay": 0.9}]))
+    for one in finished:
+        found = np.array(losses(one.result.history))[:, 1]
+        assert found[0] > 1.5 > found[-1] and one.result.best_epoch == 1 + np.argmin(found)
+    check_against_single(plan, finished)
+
+
 def test_the_layout_changes_nothing_beyond_rounding_and_the_number_of_lanes_no_bit():
     plan = make_plan()
     every = sweep(plan, CANDIDATES).lanes
@@ -200,6 +212,18 @@ def test_halving_drops_the_worse_candidates_and_does_not_touch_the_others(chunk)
         np.testing.assert_allclose(
             losses(a.history[: len(b.history)]), losses(b.history), rtol=1e-6
         )
+
+
+def test_a_score_that_is_nan_at_first_drops_no_candidate():
+    def score(metrics):  # NaN in the best candidate's first epoch
+        return jnp.where(jnp.abs(metrics["loss"] - first) < 1e-3, jnp.nan, -metrics["loss"])
+
+    candidates = grid({"learning_rate": (1e-3, 1e-1), "decay": (0.9,)})
+    one_fold = (Lane(1, candidates[1], 0, 0),)
+    (lane,) = (r for r in sweep(make_plan(epochs=4), candidates).lanes if r.lane in one_fold)
+    first = lane.history[0]["validation"]["loss"]
+    halved = sweep(make_plan(epochs=4, score=score), candidates, halving=Halving(first=2)).lanes
+    assert {(r.lane.candidate, r.ended) for r in halved} == {(0, "halved"), (1, "epochs")}
 
 
 def test_the_program_becomes_narrower_with_the_lanes_that_are_left():

@@ -110,6 +110,21 @@ def test_early_stopping_waits_for_patience_epochs_without_improvement(
     assert (last.epoch, last.best_epoch) == (epochs, best)
 
 
+@pytest.mark.parametrize("of_two", [False, True], ids=["number", "tuple"])
+def test_a_score_that_is_nan_is_never_the_best(problem, nine_epochs, of_two):
+    nan = float("nan")
+    planned = dict(zip(nine_epochs, [nan, nan, -2, nan, -1, nan, -1, nan, -3], strict=True))
+    best = []
+    for progress in fit_epochs(
+        start(problem.state()),
+        *arguments(problem),
+        epochs=9,
+        score=lambda metrics: (0, planned[metrics["loss"]]) if of_two else planned[metrics["loss"]],
+    ):
+        best.append(progress.best_epoch)
+    assert best == [1, 1, 3, 3, 5, 5, 5, 5, 5]
+
+
 @pytest.fixture(scope="module")
 def nine_epochs(problem):
     _, history = fit(problem.state(), *arguments(problem), epochs=9)
