@@ -90,6 +90,7 @@ MUTANTS = {
         ("epoch - best_epoch >= patience", "epoch - best_epoch > patience"),
         ("_where(lane.stopped == RUNS, new, lane)", "new"),
         ("(x > y) | ((x == y) & result)", "(x > y) | result"),
+        ("jnp.where(jnp.isnan(x), -jnp.inf, x)", "x"),
         ("reversed(list(zip", "list(list(zip"),
         ("_where(goes_on(start), step(start)[1:], start[1:])", "step(start)[1:]"),
     ],
@@ -140,6 +141,10 @@ MUTANTS = {
         ("and lane.lane.candidate in running", ""),
         ("whole = lane.stopped != DIVERGED or len(lane.history) >= until", "whole = True"),
         ("lane.history[:until]", "lane.history"),
+        (
+            'ranked(plan.score(record["validation"]))',
+            'tuple(np.ravel(plan.score(record["validation"])))',
+        ),
         ("                    lane.stopped = HALVED\n", ""),
         ("            lane.take(known[_key(lane.lane)])\n", "            pass\n"),
     ],

@@ -85,7 +85,8 @@ MUTANTS = {
             "progress.epoch - progress.best_epoch >= patience",
             "progress.epoch - progress.best_epoch > patience",
         ),
-        ("score(validation) > score(", "score(validation) >= score("),
+        ("ranked(score(validation)) > ranked(", "ranked(score(validation)) >= ranked("),
+        ("-math.inf if math.isnan(x) else float(x)", "float(x)"),
         ('int(progress.totals["skipped"])', "0"),
     ],
     "mesh": [
