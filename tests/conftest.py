@@ -1,4 +1,4 @@
-"""What every test runs under: strict shapes, and a compilation cache shared between runs."""
+"""What every test runs under: strict shapes, quick compilation, a cache shared between runs."""
 
 import importlib
 import importlib.util
@@ -23,6 +23,18 @@ import pytest
 
 SHARED = Path(__file__).parents[2] / "shared"
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Compiling is most of a test. What tests start as a process of its own compiles as everyone's does.
+jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture(scope="module")
+def optimized():
+    """Compiles as everyone's programs are, for tests of the last bits."""
+    jax.clear_caches()
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.clear_caches()
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture

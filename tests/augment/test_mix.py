@@ -34,7 +34,7 @@ def test_labels_are_mixed_as_the_pixels_are(make):
         np.testing.assert_allclose(out["label"].sum(axis=1), 1, rtol=1e-6)
         assert (out["label"] >= 0).all()
         # The mean pixel is the mean label, as image and label are numbered alike.
-        means = out["image"].mean(axis=(1, 2, 3))
+        means = np.asarray(out["image"], float).mean(axis=(1, 2, 3))
         np.testing.assert_allclose(means, out["label"] @ jnp.arange(6.0), atol=1e-5)
         mixed += int(((out["label"] > 0).sum(axis=1) == 2).sum())
     assert mixed > 20

@@ -30,6 +30,8 @@ from jaxvision.selection.sweep import list_lanes, sweep, sweep_lanes
 from jaxvision.train import by_loss, fit
 from tests.selection.small import BATCH, FOLDS, feeds_of, job_of, make_plan, make_run
 
+pytestmark = pytest.mark.usefixtures("optimized")  # lanes are single trainings to 1e-6
+
 CANDIDATES = grid({"learning_rate": (0.01, 0.1), "decay": (0.5, 0.9)})
 
 
