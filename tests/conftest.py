@@ -25,6 +25,10 @@ SHARED = Path(__file__).parents[2] / "shared"
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Compiling is most of a test. What tests start as a process of its own compiles as everyone's does.
 jax.config.update("jax_disable_most_optimizations", True)
+with pytest.MonkeyPatch.context() as patch:
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
+    patch.setenv("XLA_FLAGS", flags.strip())
+    jax.devices()  # reads the flags
 
 
 @pytest.fixture(scope="module")
