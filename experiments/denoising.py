@@ -9,17 +9,14 @@ each and a table into a new directory.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from experiments.command import run_experiment
+from experiments.restoration import compare
 from jaxvision.restoration.config import DenoiseConfig
 from jaxvision.restoration.training import train_denoiser
 from jaxvision.train import run as files
-from jaxvision.train.display import Display
 
 DNCNN = DenoiseConfig(model="dncnn")
 DENOISER = DenoiseConfig(model="denoiser", learning_rate=1e-3)
@@ -49,31 +46,13 @@ SMOKE = Config(  # what tests/test_experiments.py runs
 
 def run(config: Config) -> dict[str, Any]:
     """Trains and measures both; the figures by the networks' names, and "noisy"."""
-    display = Display(Console())
-    path = config.out or files.make_numbered(Path("runs"), "denoising")
-    path.mkdir(parents=True, exist_ok=True)
-    results: dict[str, Any] = {}
-    for name in ("dncnn", "denoiser"):
-        out = path / name
-        train_denoiser(dataclasses.replace(getattr(config, name), out=out), display.console)
-        result = json.loads((out / files.RESULT).read_text())
-        figures = result.get("test") or result["validation"]
-        results["noisy"] = figures["noisy"]
-        results[name] = {key: figures[key] for key in ("PSNR", "SSIM")}
-        results[name]["seconds"] = result["seconds"]
-    files.write_json(path / files.RESULT, results)
-    rows = [
-        [
-            name,
-            f"{figures['PSNR']:.2f} dB",
-            f"{figures['SSIM']:.3f}",
-            f"{figures['seconds']:.0f} s" if "seconds" in figures else "",
-        ]
-        for name, figures in results.items()
-    ]
-    display.table("Pictures without their noise", ["", "PSNR", "SSIM", "time"], rows)
-    display.note(f"{path}: the runs, {files.RESULT}")
-    return results
+    return compare(
+        {"dncnn": config.dncnn, "denoiser": config.denoiser},
+        train_denoiser,
+        config.out or files.make_numbered(Path("runs"), "denoising"),
+        without="noisy",
+        title="Pictures without their noise",
+    )
 
 
 if __name__ == "__main__":

@@ -8,17 +8,14 @@ into a new directory.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from experiments.command import run_experiment
+from experiments.restoration import compare
 from jaxvision.restoration.config import SuperResolveConfig
 from jaxvision.restoration.training import train_super_resolver
 from jaxvision.train import run as files
-from jaxvision.train.display import Display
 
 ESPCN = SuperResolveConfig(model="espcn")
 SRCNN = SuperResolveConfig(model="srcnn")
@@ -47,32 +44,13 @@ SMOKE = Config(  # what tests/test_experiments.py runs
 
 def run(config: Config) -> dict[str, Any]:
     """Trains and measures both; the figures by the networks' names, and "bicubic"."""
-    display = Display(Console())
-    path = config.out or files.make_numbered(Path("runs"), "super-resolution")
-    path.mkdir(parents=True, exist_ok=True)
-    results: dict[str, Any] = {}
-    for name in ("espcn", "srcnn"):
-        out = path / name
-        train_super_resolver(dataclasses.replace(getattr(config, name), out=out), display.console)
-        result = json.loads((out / files.RESULT).read_text())
-        figures = result.get("test") or result["validation"]
-        results["bicubic"] = figures["bicubic"]
-        results[name] = {key: figures[key] for key in ("PSNR", "SSIM")}
-        results[name]["seconds"] = result["seconds"]
-    files.write_json(path / files.RESULT, results)
-    rows = [
-        [
-            name,
-            f"{figures['PSNR']:.2f} dB",
-            f"{figures['SSIM']:.3f}",
-            f"{figures['seconds']:.0f} s" if "seconds" in figures else "",
-        ]
-        for name, figures in results.items()
-    ]
-    title = f"Pictures made {config.espcn.factor} times smaller, enlarged again"
-    display.table(title, ["", "PSNR", "SSIM", "time"], rows)
-    display.note(f"{path}: the runs, {files.RESULT}")
-    return results
+    return compare(
+        {"espcn": config.espcn, "srcnn": config.srcnn},
+        train_super_resolver,
+        config.out or files.make_numbered(Path("runs"), "super-resolution"),
+        without="bicubic",
+        title=f"Pictures made {config.espcn.factor} times smaller, enlarged again",
+    )
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ NOT_EXPERIMENTS = {
     "optimizer_grid",
     "optimizer_paths",
     "optimizer_sensitivity",
+    "restoration",
     "understanding_gradients",
     "understanding_regions",
     "zoo",
