@@ -1,5 +1,6 @@
 """The command line as a user meets it: what it prints, and one line for whatever is wrong."""
 
+import itertools
 import json
 import os
 import re
@@ -10,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from jaxvision.cli.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +103,26 @@ def test_summary_prints_json_alone_and_draws(jaxvision, tmp_path):
 def test_help_is_printed(jaxvision, arguments):
     code, output, _ = jaxvision(*arguments)
     assert code == 0 and "usage: jaxvision" in output
+
+
+HELP = [
+    *(f"train --task {task} --help-all" for task in TASKS),
+    *(f"{command} --help-all" for command in ("sweep", "style")),
+    *("learn-style --help", "evaluate --help", "predict --help", "inspect --help"),
+    *("features --help", "summary --help", "filter --help", "data verify --help"),
+]
+
+
+@pytest.mark.parametrize("words", HELP)
+def test_each_line_of_help_is_full_before_the_next_begins(jaxvision, monkeypatch, words):
+    monkeypatch.setenv("COLUMNS", "100")
+    code, output, _ = jaxvision(*words.split())
+    lines = [line.replace("│", " ").rstrip() for line in output.splitlines()]
+    assert code == 0 and any("--help" in line for line in lines)
+    for line, following in itertools.pairwise(lines):
+        column = len(following) - len(following.lstrip())
+        if column > 2 and line[column - 2 : column] == "  ":
+            assert len(f"{line} {following.split()[0]}") > 97, (line, following)
 
 
 USAGE = [

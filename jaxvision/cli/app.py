@@ -13,6 +13,7 @@ from jaxvision.cli.checking import check_options
 from jaxvision.cli.commands import command_of, sweeper, trainer
 from jaxvision.cli.errors import run_command
 from jaxvision.cli.filtering import filter_image
+from jaxvision.cli.help_text import join_lines
 from jaxvision.cli.inspecting import inspect
 from jaxvision.cli.painting import learn_style, style_or_apply
 from jaxvision.cli.tasks import DEFAULT, task_of
@@ -132,7 +133,10 @@ def _run(arguments: list[str]) -> None:
     task = task_of(arguments) if arguments[:1] == ["train"] else DEFAULT
     command = command_of(arguments, task)
     with nullcontext() if command is None else _ended_by_ctrl_c():
-        if command is not None and not {"-h", "--help", "--help-all"} & set(arguments):
+        if command is not None and {"-h", "--help", "--help-all"} & set(arguments):
+            for part in command.parts:
+                join_lines(part)
+        elif command is not None:
             check_options(command, arguments[1:])
         app = make_app(
             all_options=not {"-h", "--help"} & set(arguments),

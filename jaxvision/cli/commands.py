@@ -26,8 +26,8 @@ Other tasks have options of their own, which --help shows with it: {tasks}.
 Args:
     task: What to learn; without it, {default}.
     config: Settings from a file, JSON or TOML, by the options' names; options win.
-    resume: RUN: go on with the run in this directory, by its own configuration. Or what to do if
-        --out holds a run: never or must go on with it, or auto: if there is one.
+    resume: RUN: go on with the run in this directory, by its own configuration. Or what to do \
+if --out holds a run: never or must go on with it, or auto: if there is one.
     allow_changed: Settings in which the run may differ from what it began with.
 """
 

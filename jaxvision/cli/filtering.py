@@ -58,8 +58,7 @@ def filter_image(
 
     Args:
         image: A picture of any size and kind.
-        kernel: box or binomial (--size); gaussian (--sigma, --size); laplacian4, laplacian8, sobel,
-            sobel_x or sobel_y (--amount); sharpen (--amount); unsharp (--sigma, --size, --amount).
+        kernel: box, binomial: --size; gaussian: --size, --sigma; unsharp: all; others: --amount.
         out: The picture to write, .png, .jpg or .webp; by default named after IMAGE and the kernel.
         size: Pixels a side, an odd number; by default 3, or all within 4 --sigma.
         sigma: Standard deviation of the Gaussian in pixels; by default 1.

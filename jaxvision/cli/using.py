@@ -49,8 +49,7 @@ def predict(
         images: Image files of any size and kind.
         top: How many classes to name.
         score: Of a detector: draw what it is at least so sure of; by default as its own test says.
-        out: The folder for the pictures that all but a classifier makes; by default beside RUN's
-            files.
+        out: Where the pictures go that all but a classifier makes; by default beside RUN's files.
     """
     if not images:
         raise ValueError("`IMAGE...` is empty: name at least one image file")

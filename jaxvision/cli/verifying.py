@@ -42,8 +42,7 @@ def verify(
 
     Args:
         path: The folder, whatever it is arranged like.
-        manifest: Check the sha256 of every file against this list, as `sha256sum` writes it. It
-            alone finds a JPEG that was changed and still decodes.
+        manifest: sha256 of all files, as `sha256sum` writes it: shows changes that still decode.
         write_manifest: Write such a list into this new file.
         json: Print everything as JSON.
     """
