@@ -113,16 +113,27 @@ HELP = [
 ]
 
 
+@pytest.mark.parametrize("columns", [80, 93, 100])
 @pytest.mark.parametrize("words", HELP)
-def test_each_line_of_help_is_full_before_the_next_begins(jaxvision, monkeypatch, words):
-    monkeypatch.setenv("COLUMNS", "100")
+def test_each_line_of_help_is_full_before_the_next_begins(jaxvision, monkeypatch, words, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
     code, output, _ = jaxvision(*words.split())
     lines = [line.replace("│", " ").rstrip() for line in output.splitlines()]
     assert code == 0 and any("--help" in line for line in lines)
     for line, following in itertools.pairwise(lines):
         column = len(following) - len(following.lstrip())
         if column > 2 and line[column - 2 : column] == "  ":
-            assert len(f"{line} {following.split()[0]}") > 97, (line, following)
+            assert len(f"{line} {following.split()[0]}") > columns - 3, (line, following)
+
+
+def test_the_help_of_all_commands_has_a_sentence_for_each(jaxvision, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    code, output, _ = jaxvision("--help")
+    named = re.search(r"\{(.*)\}", output)[1].split(",")
+    lines = output[output.index("•") :].splitlines()[: len(named)]
+    assert code == 0 and len(named) > 10
+    for name, line in zip(named, lines, strict=True):
+        assert re.search(rf"• {name} +[A-Z].*\.[ │]*$", line)
 
 
 USAGE = [

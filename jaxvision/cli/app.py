@@ -28,22 +28,18 @@ StylePictures = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(
 
 
 def make_app(
-    *, all_options: bool, given: frozenset[str], task: str = DEFAULT
+    *, overview: bool, all_options: bool, given: frozenset[str], task: str = DEFAULT
 ) -> tyro.extras.SubcommandApp:
     """All commands.
 
     Args:
+        overview: whether the help of a command is the first line of it.
         all_options: whether the help of `train` has all options, or those that matter most.
         given: the options on the command line: one may be given the value that it has by default.
         task: what `train` trains, which decides its options.
     """
-    app = tyro.extras.SubcommandApp()
     group = tyro.conf.OmitArgPrefixes if all_options else tyro.conf.Suppress
 
-    app.command(trainer(task, group, given), name="train")
-    app.command(sweeper(group, given), name="sweep")
-
-    @app.command
     def style(
         content: ContentPicture = None,
         styles: StylePictures = (),
@@ -63,9 +59,23 @@ def make_app(
         """
         style_or_apply(content, styles, files, painting, optimization, network, given)
 
-    for command in (learn_style, evaluate, predict, inspect, features, models, summary):
-        app.command(command)
-    app.command(filter_image, name="filter")
+    commands = {
+        "train": trainer(task, group, given),
+        "sweep": sweeper(group, given),
+        "style": style,
+        "learn-style": learn_style,
+        "evaluate": evaluate,
+        "predict": predict,
+        "inspect": inspect,
+        "features": features,
+        "models": models,
+        "summary": summary,
+        "filter": filter_image,
+    }
+    app = tyro.extras.SubcommandApp()
+    for name, command in commands.items():
+        first_line = (command.__doc__ or "").partition("\n")[0]
+        app.command(command, name=name, help=first_line if overview else None)
     app.command(data_app, name="data", help="Look after the files of a data set.")
     return app
 
@@ -139,6 +149,7 @@ def _run(arguments: list[str]) -> None:
         elif command is not None:
             check_options(command, arguments[1:])
         app = make_app(
+            overview=arguments[:1] in (["-h"], ["--help"]),
             all_options=not {"-h", "--help"} & set(arguments),
             given=_named_options(arguments),
             task=task,

@@ -30,8 +30,7 @@ def inspect(
     Args:
         network: The directory of a run, vgg16, MODEL:WEIGHTS or MODEL:FILE.
         what: Which pictures, with commas between; by default filters, features, saliency, gradcam.
-        image: Image files of any size and kind; by default some of the run's data, or two
-            photographs.
+        image: Files of any size and kind; by default some of the run's data, or two photographs.
         feature: Of the network, as stage3 or relu5_3; by default the last with rows and columns.
         channel: Of the feature; by default some of all.
         of_class: Which class pixels speak for; by default the most probable of each image.
