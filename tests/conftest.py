@@ -33,10 +33,14 @@ with pytest.MonkeyPatch.context() as patch:
 
 @pytest.fixture(scope="module")
 def optimized():
-    """Compiles as everyone's programs are, for tests of the last bits."""
+    """Compiles as everyone's programs are: for tests of the last bits, and such as run for long."""
+    from jaxvision.ops.platform import compiler_options
+
     jax.clear_caches()
     jax.config.update("jax_disable_most_optimizations", False)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(compiler_options(), "xla_cpu_use_fusion_emitters", "True")
+        yield
     jax.clear_caches()
     jax.config.update("jax_disable_most_optimizations", True)
 

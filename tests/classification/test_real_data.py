@@ -10,7 +10,7 @@ from jaxvision.classification.config import TrainConfig
 from jaxvision.classification.training import train
 from jaxvision.data.tfds import open_tfds
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.usefixtures("optimized")]
 
 
 def accuracy(config):

@@ -66,6 +66,7 @@ def test_a_network_and_what_is_said_of_it():
     assert again.name == "style-2.safetensors"
 
 
+@pytest.mark.usefixtures("optimized")
 def test_options_are_what_the_training_gets(encoder):
     out, history, _ = run(content_weight=2.0, total_variation=3.0, learning_rate=0.1, seed=4)
     (expected,) = fit_transform_net(
