@@ -32,9 +32,16 @@ def command_of(config: dict) -> str:
     """The `jaxvision train` command that gives this configuration, without its seed."""
     words = ["jaxvision train"]
     for field in dataclasses.fields(TrainConfig):
-        value = config[field.name]
-        if field.name not in ("seed", "out", "data_dir") and value != field.default:
-            words.append(f"--{field.name.replace('_', '-')} {value}")
+        if field.name in ("seed", "out", "data_dir") or config[field.name] == field.default:
+            continue
+        option = field.name.replace("_", "-")
+        match config[field.name]:
+            case True:
+                words.append(f"--{option}")
+            case False:
+                words.append(f"--no-{option}")
+            case value:
+                words.append(f"--{option} {value}")
     return " ".join(words)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import io
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from rich.console import Console
 
 from experiments import (
     optimizer_grid,
@@ -21,6 +23,7 @@ from experiments import (
 from experiments.command import run_experiment
 from jaxvision import optim
 from jaxvision.classification.config import TrainConfig
+from jaxvision.classification.training import train
 from jaxvision.models.lenet import LeNet5
 from jaxvision.runs.optimizer import OPTIMIZERS
 from jaxvision.train.state import init_state
@@ -169,29 +172,32 @@ def test_the_words_are_what_the_figures_say():
     assert "50.0 % to 80.0 %, and 2 of them are below it" in said
 
 
-def made_up_run(path, seed, accuracy, **changes):
-    path.mkdir()
-    config = dataclasses.asdict(TrainConfig(seed=seed, **changes)) | {"out": str(path)}
-    record = {
-        "config": config,
-        "versions": {"jax": "1.2.3"},
-        "device": {"kind": "cpu", "cpu_cores": 2},
-    }
-    (path / "config.json").write_text(json.dumps(record, default=str))
-    result = {"test": {"accuracy": accuracy, "loss": 1.0}, "epochs": 10, "seconds": 7.6}
-    (path / "result.json").write_text(json.dumps(result))
-    return path
-
-
 def test_runs_that_differ_in_seed_are_one_row_with_median_and_extremes(tmp_path):
-    runs = [made_up_run(tmp_path / str(i), i, a) for i, a in enumerate((0.97, 0.99, 0.98))]
-    other = made_up_run(tmp_path / "other", 0, 0.5, model="mlp", learning_rate=0.1)
-    page = results.table([*runs, other])
-    assert (
-        "| `jaxvision train --seed SEED` | 0, 1, 2 | 98.00 (97.00 to 99.00) % "
-        "| 10 | 8 | cpu, 2 cores | 1.2.3 |\n" in page
+    runs, accuracies = [], []
+    for seed in range(3):
+        config = TrainConfig(model="softmax_regression", epochs=2, flip=True, seed=seed)
+        runs.append(
+            train(
+                dataclasses.replace(config, out=tmp_path / str(seed)), Console(file=io.StringIO())
+            )
+        )
+        result = json.loads((runs[-1] / "result.json").read_text())
+        accuracies.append(f"{100 * result['test']['accuracy']:.2f}")
+    other = TrainConfig(model="mlp", epochs=1, learning_rate=0.1)
+    runs.append(
+        train(dataclasses.replace(other, out=tmp_path / "other"), Console(file=io.StringIO()))
     )
-    assert "| `jaxvision train --model mlp --learning-rate 0.1 --seed SEED` | 0 | 50.00 % " in page
+    page = results.table(runs)
+    low, middle, high = sorted(accuracies, key=float)
+    assert low != high
+    assert (
+        "| `jaxvision train --model softmax_regression --epochs 2 --flip --seed SEED` | 0, 1, 2 "
+        f"| {middle} ({low} to {high}) % | 2 | " in page
+    )
+    command = "jaxvision train --model mlp --learning-rate 0.1 --epochs 1"
+    assert f"| `{command} --seed SEED` | 0 | " in page
+    uncached = dataclasses.asdict(dataclasses.replace(other, compilation_cache=False))
+    assert results.command_of(uncached) == f"{command} --no-compilation-cache"
 
 
 def test_every_command_in_the_results_is_one_that_can_be_given():
