@@ -128,6 +128,7 @@ def test_refuses_networks_of_nothing(options, match):
 
 
 @pytest.mark.real_data
+@pytest.mark.usefixtures("optimized")
 def test_real_weights_on_set12_give_what_they_give_in_pytorch(shared):
     """Sigma 15, in the mean over Set12: PyTorch makes 32.802 dB of these weights and this noise.
 

@@ -13,7 +13,7 @@ from sklearn.datasets import load_sample_images
 from jaxvision.data.tfds import open_tfds
 from jaxvision.pretrained import load_pretrained
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.usefixtures("optimized")]
 
 ANT, BEE = 310, 309  # their places among ImageNet's classes
 PALACE = 698

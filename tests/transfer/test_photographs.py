@@ -8,7 +8,7 @@ from jaxvision.data.folds import stratified_folds
 from jaxvision.pretrained import load_pretrained
 from jaxvision.transfer import extract_features, search_ridge, to_unit_length
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.usefixtures("optimized")]
 
 
 def fitted(source, preprocessing):
