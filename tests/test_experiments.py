@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from experiments import (
+    denoising,
     optimizer_grid,
     optimizer_paths,
     optimizer_sensitivity,
@@ -65,6 +66,17 @@ def test_an_error_of_an_experiment_is_a_line(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["experiments/digits.py", "--debug"])
     with pytest.raises(ValueError):
         run_experiment(refuse, TrainConfig, None)
+
+
+def test_the_help_of_an_experiment_says_how_to_call_it(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["experiments/denoising.py", "--help"])
+    monkeypatch.setenv("COLUMNS", "140")
+    with pytest.raises(SystemExit, check=lambda end: end.code == 0):
+        run_experiment(denoising.run, denoising.Config, denoising.__doc__)
+    output = capsys.readouterr().out
+    assert output.startswith("usage: python -m experiments.denoising ")
+    # As `jaxvision train --task denoising` says it, over the lines of its docstring.
+    assert "the same noise at all times. By default --sigma, of a range its middle." in output
 
 
 @pytest.mark.parametrize("name", NAMES)
