@@ -401,6 +401,11 @@ def test_a_lane_whose_file_cannot_be_used_begins_anew_and_says_so(tmp_path, dama
     )
 
 
+def test_lanes_have_a_fold_where_there_is_more_than_one():
+    folds = [[lane.lane.fold for lane in list_lanes(CANDIDATES[:1], (0,), n)] for n in (1, 3)]
+    assert folds == [[None], [0, 1, 2]]
+
+
 def test_a_lane_of_another_network_is_not_taken_for_this_one(tmp_path):
     notes = []
     keeper = Keeper(tmp_path, note=notes.append)
