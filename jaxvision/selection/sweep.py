@@ -151,7 +151,7 @@ def sweep_lanes(
     running, ends = set(range(len(candidates))), rounds(plan.epochs, halving)
     for until in ends:
         for group in groups:
-            yield from train_group(group, running, until, stop, observe, keeper)
+            yield from train_group(group, until, stop, observe, keeper)
         if stop():
             return
         if halving is not None and until < plan.epochs:
@@ -164,14 +164,13 @@ def sweep_lanes(
 
 def train_group(
     group: Group,
-    running: set[int],
     until: int,
     stop: Question = never,
     observe: Observe = lambda steps: None,
     keeper: Keeper | None = None,
 ) -> Iterator[FinishedLane]:
-    """Trains a group's running lanes until the end of epoch `until`; yields those that end."""
-    lanes = [lane for lane in group.lanes if lane.goes_on and lane.lane.candidate in running]
+    """Trains a group's lanes until the end of epoch `until`; yields those that end."""
+    lanes = [lane for lane in group.lanes if lane.goes_on]
     if not lanes:
         return
     group.prepare(lanes)

@@ -138,9 +138,7 @@ MUTANTS = {
     "sweep": [
         ("fold if folds > 1 else None", "fold"),
         ("len(set(seeds)) < len(seeds) or", ""),
-        ("and lane.lane.candidate in running", ""),
         ("whole = lane.stopped != DIVERGED or len(lane.history) >= until", "whole = True"),
-        ("lane.history[:until]", "lane.history"),
         (
             'ranked(plan.score(record["validation"]))',
             'tuple(np.ravel(plan.score(record["validation"])))',
