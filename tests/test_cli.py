@@ -1,6 +1,5 @@
 """The command line as a user meets it: what it prints, and one line for whatever is wrong."""
 
-import itertools
 import json
 import os
 import re
@@ -11,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
-from jaxvision.cli.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +36,6 @@ def test_train_prints_a_line_an_epoch_and_a_table_without_control_characters(dig
     result = json.loads((path / "result.json").read_text())
     assert f"{100 * result['test']['accuracy']:.2f} %" in output
     assert "\x1b" not in output and "\r" not in output
-
-
-def test_help_names_every_optimizer(jaxvision):
-    from jaxvision.runs.optimizer import OPTIMIZERS
-
-    code, output, _ = jaxvision("train", "--help")
-    assert code == 0
-    assert all(re.search(rf"\b{name}\b", output) for name in OPTIMIZERS)
 
 
 def test_evaluate_prints_every_class(jaxvision, digits_run):
@@ -97,43 +86,6 @@ def test_summary_prints_json_alone_and_draws(jaxvision, tmp_path):
     keys = ("name", "shape", "receptive_field", "stride", "offset")
     assert [s4[key] for key in keys] == ["s4", [1, 6, 6, 16], 16, 4, 0]
     assert "<svg" in (tmp_path / "network.svg").read_text()
-
-
-@pytest.mark.parametrize("arguments", [("--help",), ("train", "--help"), ("predict", "--help")])
-def test_help_is_printed(jaxvision, arguments):
-    code, output, _ = jaxvision(*arguments)
-    assert code == 0 and "usage: jaxvision" in output
-
-
-HELP = [
-    *(f"train --task {task} --help-all" for task in TASKS),
-    *(f"{command} --help-all" for command in ("sweep", "style")),
-    *("learn-style --help", "evaluate --help", "predict --help", "inspect --help"),
-    *("features --help", "summary --help", "filter --help", "data verify --help"),
-]
-
-
-@pytest.mark.parametrize("columns", [80, 93, 100])
-@pytest.mark.parametrize("words", HELP)
-def test_each_line_of_help_is_full_before_the_next_begins(jaxvision, monkeypatch, words, columns):
-    monkeypatch.setenv("COLUMNS", str(columns))
-    code, output, _ = jaxvision(*words.split())
-    lines = [line.replace("│", " ").rstrip() for line in output.splitlines()]
-    assert code == 0 and any("--help" in line for line in lines)
-    for line, following in itertools.pairwise(lines):
-        column = len(following) - len(following.lstrip())
-        if column > 2 and line[column - 2 : column] == "  ":
-            assert len(f"{line} {following.split()[0]}") > columns - 3, (line, following)
-
-
-def test_the_help_of_all_commands_has_a_sentence_for_each(jaxvision, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "120")
-    code, output, _ = jaxvision("--help")
-    named = re.search(r"\{(.*)\}", output)[1].split(",")
-    lines = output[output.index("•") :].splitlines()[: len(named)]
-    assert code == 0 and len(named) > 10
-    for name, line in zip(named, lines, strict=True):
-        assert re.search(rf"• {name} +[A-Z].*\.[ │]*$", line)
 
 
 USAGE = [

@@ -139,6 +139,7 @@ MUTANTS = {
         ("fold if folds > 1 else None", "fold"),
         ("len(set(seeds)) < len(seeds) or", ""),
         ("whole = lane.stopped != DIVERGED or len(lane.history) >= until", "whole = True"),
+        ("lane.history[:until]", "lane.history"),
         (
             'ranked(plan.score(record["validation"]))',
             'tuple(np.ravel(plan.score(record["validation"])))',

@@ -254,6 +254,19 @@ def test_in_halving_what_diverged_comes_last_however_good_it_was():
     assert ended == {1: "epochs", 2: "epochs"}
 
 
+def test_halving_looks_at_no_epoch_after_its_round():
+    plan = make_plan(epochs=4)
+    candidates = grid({"learning_rate": (1e-3, 1e-2), "decay": (0.9,)})
+    poor, perfect = ({"accuracy": x, "loss": 9.0 * (1 - x)} for x in (0.0, 1.0))
+    history = tuple(
+        {"epoch": i, "step": 8 * i, "skipped": 0, "train": seen, "validation": seen}
+        for i, seen in enumerate((poor, poor, perfect, perfect), start=1)
+    )
+    done = [LaneResult(Lane(0, candidates[0], 0, fold), history, 3, "epochs") for fold in range(3)]
+    finished = sweep_lanes(plan, candidates, done=done, halving=Halving(2))
+    assert {one.result.lane.candidate: one.result.ended for one in finished} == {1: "epochs"}
+
+
 def test_what_changes_the_program_is_fixed():
     def with_width(hyperparameters, steps):
         model = MLP(10, widths=(hyperparameters["width"],))
